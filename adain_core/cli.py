@@ -1,0 +1,33 @@
+"""The command line: ``python -m adain_core COMMAND ...``. Each command is a file in commands/."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from .commands import importing, stylize
+from .errors import AdaINError
+
+COMMANDS = (stylize, importing)
+USER_MISTAKE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. A mistake of the user's becomes one line on stderr and exit status 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m adain_core", description="Arbitrary style transfer with adaptive instance normalization."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(commands)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except AdaINError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_MISTAKE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,1 @@
+"""The commands of the command line: each file has ``add_parser(commands)`` and ``run(options)``."""

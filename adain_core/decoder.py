@@ -1,0 +1,77 @@
+"""The decoder: the mirror of the encoder, from relu4_1 features back to an image."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .errors import AdaINError
+from .padding import pad_one
+from .vgg import FEATURE_CHANNELS, STRIDE, blocks_of
+
+
+class Decoder(nn.Module):
+    """Features in, RGB out (section 6.1 of the paper).
+
+    The encoder's convolutions in reverse, nearest-neighbour upsampling where it pools, reflection padding against
+    border artifacts, and no normalization layers: instance normalization would pull every sample to one style and
+    batch normalization a batch (section 7.1).
+
+    Args:
+        architecture: the encoder it mirrors, ``vgg19`` or ``vgg16``.
+
+    Attributes:
+        trained_for: fingerprint of the encoder it was trained with, set by `adain_core.checkpoint.load_decoder`.
+    """
+
+    def __init__(self, architecture: str = "vgg19") -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.trained_for = ""
+        blocks = blocks_of(architecture)
+        channels = [*(c for block in reversed(blocks) for c in reversed(block)), 3]
+        # A convolution's mirror image maps its outputs back to its inputs.
+        self.c = nn.ModuleList(nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
+        ends = [sum(len(block) for block in blocks[b:]) - 1 for b in range(1, len(blocks))]
+        self.upsample_after = frozenset(ends)
+
+    def forward(self, features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Decodes features.
+
+        Args:
+            features: ``[B, 512, h, w]``.
+            size: height and width of the content image; the result is cropped to it. None: ``8h, 8w``.
+
+        Returns:
+            ``[B, 3, H, W]`` RGB, nominally 0..1, not clamped.
+
+        Raises:
+            AdaINError: features of another shape, or a size that these features cannot stand for.
+        """
+        x = check_features(features, size)
+        last = len(self.c) - 1
+        for k, convolution in enumerate(self.c):
+            x = convolution(pad_one(x))
+            if k < last:
+                x = F.relu(x, inplace=True)
+            if k in self.upsample_after:
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+        return x if size is None else x[..., : size[0], : size[1]]
+
+
+def check_features(features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """Returns the features if they are ``[B, 512, h, w]`` and belong to an image of that size, else AdaINError."""
+    if features.ndim != 4 or features.shape[1] != FEATURE_CHANNELS or 0 in features.shape:
+        raise AdaINError(
+            f"features: expected shape [batch, {FEATURE_CHANNELS}, height, width], found {list(features.shape)}"
+        )
+    if size is not None:
+        expected = tuple(-(-side // STRIDE) for side in size)
+        if tuple(features.shape[2:]) != expected:
+            raise AdaINError(
+                f"features: expected {expected[0]}x{expected[1]} places for an image of {size[0]}x{size[1]}, "
+                f"found {features.shape[2]}x{features.shape[3]}"
+            )
+    return features

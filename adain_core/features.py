@@ -1,0 +1,38 @@
+"""Features as they travel from encoder to AdaIN to decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from .normalization import Statistics, channel_statistics
+from .style import Style
+
+
+@dataclass(frozen=True)
+class Features:
+    """relu4_1 features and what must not be lost on their way.
+
+    Attributes:
+        tensor: ``[B, 512, ceil(H/8), ceil(W/8)]``.
+        size: height and width of the image, so that the decoded one has exactly that size.
+        encoder: fingerprint of the encoder.
+        mask: weights over space ``[B or 1, h, w]`` that the statistics are taken with; None: everywhere alike.
+    """
+
+    tensor: Tensor
+    size: tuple[int, int]
+    encoder: str
+    mask: Tensor | None = None
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Channel mean and standard deviation, ``[B, 512]`` each, computed once."""
+        return channel_statistics(self.tensor, self.mask)
+
+    @property
+    def style(self) -> Style:
+        """These features seen as a style."""
+        return Style(self.statistics, self.encoder)

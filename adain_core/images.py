@@ -1,0 +1,133 @@
+"""Image files to tensors and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from .errors import AdaINError
+from .files import atomic_write
+
+WRITABLE = (".png", ".jpg", ".jpeg")
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file's content.
+
+    Attributes:
+        pixels: ``[1, 3, H, W]`` RGB 0..1, upright; where the file is transparent, over white.
+        opacity: ``[H, W]`` 0..1, None when the file has no transparency.
+        icc_profile: the file's colour profile, to be written with results made from it.
+    """
+
+    pixels: Tensor
+    opacity: Tensor | None = None
+    icc_profile: bytes | None = None
+
+
+def load_picture(path: str | Path) -> Picture:
+    """Reads an image file upright, in RGB.
+
+    EXIF orientation is applied; greyscale, palette and CMYK become RGB; 16-bit greyscale keeps its precision.
+
+    Raises:
+        AdaINError: no such file, not an image Pillow reads, cut short, animated (that is a video), or of a pixel
+            type that has no known range.
+    """
+    with open_image(path) as image:
+        profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):
+            return Picture(_wide_grey(image).expand(1, 3, -1, -1), None, profile)
+        if image.mode == "F":
+            raise AdaINError(f"{path}: expected 8- or 16-bit pixels, found floating point ones")
+        if not image.has_transparency_data:
+            return Picture(to_tensor(image.convert("RGB")), None, profile)
+        image = image.convert("RGBA")
+    values = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+    colour, opacity = values[:3], values[3]
+    return Picture((colour * opacity + (1 - opacity))[None], opacity, profile)
+
+
+def load_mask(path: str | Path) -> Tensor:
+    """Reads a mask: ``[1, H, W]`` 0..1, the image's brightness (white: stylize), times its opacity if it has one."""
+    picture = load_picture(path)
+    grey = picture.pixels.mean(dim=1)
+    if picture.opacity is not None:
+        grey = grey - (1 - picture.opacity)  # take the white behind transparent places away again
+    return grey.clamp(0, 1)
+
+
+def open_image(path: str | Path) -> Image.Image:
+    """Opens and decodes a still image with Pillow; AdaINError as `load_picture` says."""
+    path = Path(path)
+    if not path.is_file():
+        raise AdaINError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
+    try:
+        image = Image.open(path)
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            raise AdaINError(
+                f"{path}: expected a still image, found {image.n_frames} frames; "
+                "'python -m adain_core video' stylizes moving ones"
+            )
+        image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise AdaINError(f"{path}: expected an image file, found one that cannot be read ({error})") from None
+    return image
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """An RGB Pillow image as ``[1, 3, H, W]`` 0..1."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def to_image(pixels: Tensor) -> Image.Image:
+    """``[3, H, W]`` or ``[1, H, W]`` 0..1 as a Pillow image, values outside cut off, rounded to the nearest level."""
+    levels = (pixels.detach().float().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
+    array = levels.permute(1, 2, 0).numpy()
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def check_writable(path: str | Path) -> Path:
+    """Returns the path if its ending names a format this pack writes, else raises AdaINError."""
+    path = Path(path)
+    if path.suffix.lower() not in WRITABLE:
+        raise AdaINError(
+            f"{path}: expected a name ending in {', '.join(WRITABLE)}, found {path.suffix or 'no ending'!r}"
+        )
+    if path.is_dir():
+        raise AdaINError(f"{path}: expected a file to write, found a folder")
+    return path
+
+
+def save_picture(path: str | Path, picture: Picture) -> None:
+    """Writes PNG or JPEG by the name's ending, atomically; transparency is kept in PNG.
+
+    Raises:
+        AdaINError: another ending.
+    """
+    path = check_writable(path)
+    image = to_image(picture.pixels[0])
+    extra = {"icc_profile": picture.icc_profile} if picture.icc_profile else {}
+    if path.suffix.lower() == ".png":
+        if picture.opacity is not None:
+            image.putalpha(to_image(picture.opacity[None]))
+    else:
+        extra |= {"quality": JPEG_QUALITY, "subsampling": 0}
+    with atomic_write(path) as temporary:
+        image.save(temporary, **extra)
+
+
+def _wide_grey(image: Image.Image) -> Tensor:
+    """16-bit greyscale (Pillow's I;16, or I for some files) as ``[1, 1, H, W]`` 0..1."""
+    values = torch.from_numpy(np.array(image).astype(np.int64)).double()
+    if values.max() > 65535 or values.min() < 0:
+        raise AdaINError("expected 8- or 16-bit pixels, found 32-bit ones")
+    return (values / 65535).float()[None, None]

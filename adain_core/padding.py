@@ -1,0 +1,23 @@
+"""Padding by one pixel for the 3x3 convolutions of encoder and decoder."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+PADDINGS = ("reflect", "zeros")
+
+
+def pad_one(x: Tensor, padding: str = "reflect") -> Tensor:
+    """One pixel more on every side of ``[B, C, H, W]``.
+
+    ``reflect`` mirrors without repeating the border, as the paper's models do. A side of one pixel has nothing to
+    mirror: there the pixel is repeated, which keeps every image size from 1x1 up usable.
+    """
+    if padding == "zeros":
+        return F.pad(x, (1, 1, 1, 1))
+    height, width = x.shape[-2:]
+    if height > 1 and width > 1:
+        return F.pad(x, (1, 1, 1, 1), mode="reflect")
+    x = F.pad(x, (1, 1, 0, 0), mode="reflect" if width > 1 else "replicate")
+    return F.pad(x, (0, 0, 1, 1), mode="reflect" if height > 1 else "replicate")

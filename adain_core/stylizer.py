@@ -1,0 +1,173 @@
+"""The whole pipeline as one object: image -> features -> statistics -> AdaIN -> features -> decoder -> image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .adain import adain, check_alpha, check_batch
+from .checkpoint import load_decoder, load_encoder
+from .color import match_color
+from .decoder import Decoder
+from .devices import parse_device
+from .errors import AdaINError
+from .features import Features
+from .masks import to_places
+from .pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from .style import Style, check_same_encoder, mix
+from .vgg import VGGEncoder
+
+
+class Stylizer:
+    """Stylizes images with an encoder and a decoder trained for it.
+
+    Example:
+        >>> stylizer = Stylizer.load()
+        >>> style = stylizer.style(painting)                    # once
+        >>> out = stylizer.stylize(photo, style, alpha=0.8)     # [B, 3, H, W] 0..1
+    """
+
+    def __init__(self, encoder: VGGEncoder, decoder: Decoder, device: torch.device | str | None = None) -> None:
+        check_same_encoder(encoder.fingerprint, decoder.trained_for)
+        self.device = parse_device(device)
+        self.encoder = encoder.to(self.device, memory_format=torch.channels_last)
+        self.decoder = decoder.to(self.device, memory_format=torch.channels_last)
+
+    @classmethod
+    def load(
+        cls,
+        encoder: str | Path | None = None,
+        decoder: str | Path | None = None,
+        device: torch.device | str | None = None,
+    ) -> Stylizer:
+        """Reads the models.
+
+        Args:
+            encoder, decoder: safetensors files; None: the bundled ones.
+            device: where to compute; None: the best there is.
+
+        Raises:
+            AdaINError: a file that cannot be read, or a decoder trained for another encoder.
+        """
+        loaded = load_encoder(encoder or DEFAULT_ENCODER)
+        return cls(loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint), device)
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor, mask: Tensor | None = None) -> Features:
+        """Encodes images.
+
+        Args:
+            images: ``[B, 3, H, W]`` RGB 0..1.
+            mask: ``[B or 1, h, w]`` 0..1 over the image; the features' statistics are taken only from there.
+        """
+        tensor = self.encoder(self._on_device(images))
+        size = (images.shape[2], images.shape[3])
+        places = None if mask is None else to_places(mask, size).to(self.device)
+        return Features(tensor, size, self.encoder.fingerprint, places)
+
+    def style(self, images: Tensor, mask: Tensor | None = None) -> Style:
+        """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes; mask as in `encode`."""
+        return self.encode(images, mask).style
+
+    @torch.inference_mode()
+    def apply(
+        self,
+        content: Features,
+        style: Style,
+        alpha: float = 1.0,
+        channels: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Features:
+        """AdaIN on features.
+
+        Args:
+            content: the content's features.
+            style: what they shall look like.
+            alpha: content-style trade-off, 0..1.
+            channels: channel mask ``[512]``.
+            mask: spatial mask over the content image, ``[B or 1, h, w]`` 0..1.
+        """
+        check_same_encoder(content.encoder, style.encoder)
+        if mask is not None:
+            check_batch("mask", mask.shape[0] if mask.ndim == 3 else 1, content.tensor.shape[0])
+            mask = to_places(mask, content.size)
+        known = content.statistics if mask is None and alpha else None
+        tensor = adain(content.tensor, style.to(self.device).statistics, alpha, channels, mask, known)
+        return Features(tensor, content.size, content.encoder)
+
+    @torch.inference_mode()
+    def decode(self, features: Features) -> Tensor:
+        """Decodes features to images ``[B, 3, H, W]`` RGB 0..1 of exactly the content's size."""
+        check_same_encoder(self.decoder.trained_for, features.encoder)
+        return self.decoder(features.tensor, features.size).clamp_(0, 1)
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor | Style | Sequence[Tensor | Style],
+        alpha: float = 1.0,
+        weights: Sequence[float] | None = None,
+        channels: Tensor | None = None,
+        masks: Tensor | Sequence[Tensor] | None = None,
+        preserve_color: bool = False,
+    ) -> Tensor:
+        """The content in that style.
+
+        Args:
+            content: ``[B, 3, H, W]`` RGB 0..1.
+            style: images ``[B or 1, 3, h, w]``, a `Style`, or a list of those.
+            alpha: content-style trade-off, 0..1.
+            weights: with several styles, one weight each, scaled to sum to 1; None: equal.
+            channels: channel mask ``[512]``.
+            masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1. One for all styles together, or one per
+                style: then each style is applied inside its own mask, and weights are not used.
+            preserve_color: give each style image the content's colours first (mean and covariance), so that the
+                result keeps them (Gatys et al., arXiv:1611.07865, section 5.1). Needs style images, not encoded
+                styles.
+
+        Returns:
+            ``[B, 3, H, W]`` RGB 0..1.
+
+        Raises:
+            AdaINError: anything above that does not fit, in one sentence.
+        """
+        check_alpha(alpha)
+        styles = [style] if isinstance(style, (Tensor, Style)) else list(style)
+        masks = [masks] if isinstance(masks, Tensor) else list(masks or ())
+        if len(masks) not in (0, 1, len(styles)):
+            raise AdaINError(f"masks: expected none, one, or one for each of {len(styles)} styles, found {len(masks)}")
+        encoded = [self._style_of(s, content if preserve_color else None) for s in styles]
+        features = self.encode(content)
+        if len(masks) > 1:
+            if weights is not None:
+                raise AdaINError("weights: expected none with one mask per style, found both")
+            result = self._apply_regions(features, encoded, alpha, channels, masks)
+        else:
+            mixed = mix(encoded, weights if weights is not None else [1.0] * len(encoded))
+            result = self.apply(features, mixed, alpha, channels, masks[0] if masks else None)
+        return self.decode(result)
+
+    def _apply_regions(
+        self, content: Features, styles: list[Style], alpha: float, channels: Tensor | None, masks: list[Tensor]
+    ) -> Features:
+        """Each style inside its own mask. Later ones see what earlier ones left, so overlaps blend."""
+        for style, mask in zip(styles, masks, strict=True):
+            content = self.apply(content, style, alpha, channels, mask)
+        return content
+
+    def _style_of(self, style: Tensor | Style, colors: Tensor | None) -> Style:
+        if isinstance(style, Style):
+            if colors is not None:
+                raise AdaINError("preserve_color: expected style images, found an encoded style")
+            return style
+        if colors is not None:
+            if style.shape[0] == 1:
+                style = style.expand(colors.shape[0], -1, -1, -1)
+            style = match_color(style, colors)
+        return self.style(style)
+
+    def _on_device(self, images: Tensor) -> Tensor:
+        return images.to(self.device, torch.float32, memory_format=torch.channels_last)
