@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .adain import adain, check_alpha, check_batch
+from .adain import check_alpha
 from .checkpoint import load_decoder, load_encoder
 from .color import match_color
 from .decoder import Decoder
 from .devices import parse_device
 from .errors import AdaINError
 from .features import Features
-from .masks import to_places
+from .pipeline import apply_style, decode, encode
 from .pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
 from .style import Style, check_same_encoder, mix
 from .vgg import VGGEncoder
@@ -55,54 +55,17 @@ class Stylizer:
         loaded = load_encoder(encoder or DEFAULT_ENCODER)
         return cls(loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint), device)
 
-    @torch.inference_mode()
     def encode(self, images: Tensor, mask: Tensor | None = None) -> Features:
-        """Encodes images.
-
-        Args:
-            images: ``[B, 3, H, W]`` RGB 0..1.
-            mask: ``[B or 1, h, w]`` 0..1 over the image; the features' statistics are taken only from there.
-        """
-        tensor = self.encoder(self._on_device(images))
-        size = (images.shape[2], images.shape[3])
-        places = None if mask is None else to_places(mask, size).to(self.device)
-        return Features(tensor, size, self.encoder.fingerprint, places)
+        """Features of images ``[B, 3, H, W]`` RGB 0..1, see `adain_core.pipeline.encode`."""
+        return encode(self.encoder, images, mask)
 
     def style(self, images: Tensor, mask: Tensor | None = None) -> Style:
         """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes; mask as in `encode`."""
         return self.encode(images, mask).style
 
-    @torch.inference_mode()
-    def apply(
-        self,
-        content: Features,
-        style: Style,
-        alpha: float = 1.0,
-        channels: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Features:
-        """AdaIN on features.
-
-        Args:
-            content: the content's features.
-            style: what they shall look like.
-            alpha: content-style trade-off, 0..1.
-            channels: channel mask ``[512]``.
-            mask: spatial mask over the content image, ``[B or 1, h, w]`` 0..1.
-        """
-        check_same_encoder(content.encoder, style.encoder)
-        if mask is not None:
-            check_batch("mask", mask.shape[0] if mask.ndim == 3 else 1, content.tensor.shape[0])
-            mask = to_places(mask, content.size)
-        known = content.statistics if mask is None and alpha else None
-        tensor = adain(content.tensor, style.to(self.device).statistics, alpha, channels, mask, known)
-        return Features(tensor, content.size, content.encoder)
-
-    @torch.inference_mode()
     def decode(self, features: Features) -> Tensor:
-        """Decodes features to images ``[B, 3, H, W]`` RGB 0..1 of exactly the content's size."""
-        check_same_encoder(self.decoder.trained_for, features.encoder)
-        return self.decoder(features.tensor, features.size).clamp_(0, 1)
+        """Images ``[B, 3, H, W]`` RGB 0..1 of the content's size, see `adain_core.pipeline.decode`."""
+        return decode(self.decoder, features)
 
     def stylize(
         self,
@@ -147,7 +110,7 @@ class Stylizer:
             result = self._apply_regions(features, encoded, alpha, channels, masks)
         else:
             mixed = mix(encoded, weights if weights is not None else [1.0] * len(encoded))
-            result = self.apply(features, mixed, alpha, channels, masks[0] if masks else None)
+            result = apply_style(features, mixed, alpha, channels, masks[0] if masks else None)
         return self.decode(result)
 
     def _apply_regions(
@@ -155,7 +118,7 @@ class Stylizer:
     ) -> Features:
         """Each style inside its own mask. Later ones see what earlier ones left, so overlaps blend."""
         for style, mask in zip(styles, masks, strict=True):
-            content = self.apply(content, style, alpha, channels, mask)
+            content = apply_style(content, style, alpha, channels, mask)
         return content
 
     def _style_of(self, style: Tensor | Style, colors: Tensor | None) -> Style:
@@ -168,6 +131,3 @@ class Stylizer:
                 style = style.expand(colors.shape[0], -1, -1, -1)
             style = match_color(style, colors)
         return self.style(style)
-
-    def _on_device(self, images: Tensor) -> Tensor:
-        return images.to(self.device, torch.float32, memory_format=torch.channels_last)
