@@ -1,39 +1,75 @@
-"""The three steps, each with only the model it needs: encode, apply a style, decode."""
+"""The three steps, each with only the model it needs: encode, apply a style, decode.
+
+Images larger than memory go through in tiles that overlap by the full receptive field, batches in chunks; neither
+changes the result.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .adain import adain, check_batch
-from .decoder import Decoder
+from .decoder import Decoder, check_features
 from .features import Features
 from .masks import to_places
+from .memory import automatic_tile_size, budget, working_memory
 from .style import Style, check_same_encoder
-from .vgg import VGGEncoder
+from .tiling import Tile, TilePlan, check_tile_size
+from .vgg import FEATURE_CHANNELS, STRIDE, VGGEncoder, check_images, feature_size
+
+# Called with (done, total) after each tile; whatever it raises stops the work.
+Progress = Callable[[int, int], None]
 
 
 @torch.inference_mode()
-def encode(encoder: VGGEncoder, images: Tensor, mask: Tensor | None = None) -> Features:
+def encode(
+    encoder: VGGEncoder,
+    images: Tensor,
+    mask: Tensor | None = None,
+    tile_size: int = 0,
+    progress: Progress | None = None,
+    device: torch.device | str | None = None,
+    memory: int | None = None,
+) -> Features:
     """Encodes images on the encoder's device.
 
     Args:
         encoder: from `adain_core.checkpoint.load_encoder`.
-        images: ``[B, 3, H, W]`` RGB 0..1.
+        images: ``[B, 3, H, W]`` RGB 0..1, on any device.
         mask: ``[B or 1, h, w]`` 0..1 over the image; the features' statistics are taken only from there.
+        tile_size: side of the tiles in pixels; 0: as large as fits into memory.
+        progress: called after each tile.
+        device: where the features are collected; None: on the encoder's device.
+        memory: bytes the computation may take; None: most of what is free.
 
     Returns:
-        Features on the encoder's device.
+        Features.
 
     Raises:
         AdaINError: images or mask of another shape, or a mask batch that does not fit, quoting both sizes.
     """
-    parameter = next(encoder.parameters())
-    images = images.to(parameter.device, parameter.dtype, memory_format=torch.channels_last)
-    tensor = encoder(images)
-    size = (images.shape[2], images.shape[3])
-    places = None if mask is None else _places(mask, size, images.shape[0]).to(tensor.device)
-    return Features(tensor, size, encoder.fingerprint, places)
+    check_images(images)
+    batch, _, height, width = images.shape
+    places = None if mask is None else _places(mask, (height, width), batch)
+    grid = feature_size(height, width)
+    work = _Work(encoder, (height, width), batch, tile_size, memory)
+    target = torch.device(device) if device is not None else work.device
+
+    def compute(samples: slice, tile: Tile) -> Tensor:
+        part = work.to_model(images[(samples, slice(None), *tile.outer.pixels)])
+        return encoder(part)[(..., *tile.inner.within(tile.outer).places)]
+
+    if work.single:
+        tensor = compute(slice(0, batch), next(iter(TilePlan(*grid)))).to(target)
+        _tell(progress, 1, 1)
+    else:
+        tensor = _empty((batch, FEATURE_CHANNELS, *grid), work.dtype, target)
+        for samples, tile in work.parts(progress):
+            tensor[(samples, slice(None), *tile.inner.places)] = compute(samples, tile).to(target)
+    return Features(tensor, (height, width), encoder.fingerprint, None if places is None else places.to(target))
 
 
 @torch.inference_mode()
@@ -66,18 +102,85 @@ def apply_style(
 
 
 @torch.inference_mode()
-def decode(decoder: Decoder, features: Features) -> Tensor:
+def decode(
+    decoder: Decoder,
+    features: Features,
+    tile_size: int = 0,
+    progress: Progress | None = None,
+    device: torch.device | str | None = None,
+    memory: int | None = None,
+) -> Tensor:
     """Decodes features on the decoder's device.
 
+    Args:
+        decoder: from `adain_core.checkpoint.load_decoder`.
+        features: on any device.
+        tile_size, progress, memory: as in `encode`.
+        device: where the images are collected; None: on the decoder's device.
+
     Returns:
-        ``[B, 3, H, W]`` RGB 0..1, of exactly the content's size.
+        ``[B, 3, H, W]`` float32 RGB 0..1, of exactly the content's size.
 
     Raises:
         AdaINError: a decoder trained for another encoder.
     """
     check_same_encoder(decoder.trained_for, features.encoder)
-    parameter = next(decoder.parameters())
-    return decoder(features.tensor.to(parameter.device, parameter.dtype), features.size).clamp_(0, 1)
+    check_features(features.tensor, features.size)
+    batch = features.tensor.shape[0]
+    height, width = features.size
+    work = _Work(decoder, features.size, batch, tile_size, memory)
+    target = torch.device(device) if device is not None else work.device
+    images = _empty((batch, 3, height, width), torch.float32, target)
+    for samples, tile in work.parts(progress):
+        part = decoder(work.to_model(features.tensor[(samples, slice(None), *tile.outer.places)]))
+        inner = images[(samples, slice(None), *tile.inner.pixels)]
+        part = part[(..., *tile.inner.within(tile.outer).pixels)][..., : inner.shape[2], : inner.shape[3]]
+        inner.copy_(part.clamp_(0, 1))
+    return images
+
+
+class _Work:
+    """One model's way through a batch of images: which samples and tiles at a time."""
+
+    def __init__(self, model: nn.Module, size: tuple[int, int], batch: int, tile_size: int, memory: int | None) -> None:
+        parameter = next(model.parameters())
+        self.device, self.dtype = parameter.device, parameter.dtype
+        self.batch = batch
+        value = self.dtype.itemsize
+        available = budget(self.device) if memory is None else memory
+        self.plan = TilePlan(
+            *feature_size(*size), check_tile_size(tile_size) or automatic_tile_size(*size, available, value)
+        )
+        tile = next(iter(self.plan)).outer
+        pixels = min(tile.bottom * STRIDE, size[0]) * min(tile.right * STRIDE, size[1])
+        self.chunk = min(max(available // max(working_memory(pixels, value), 1), 1), batch)
+
+    @property
+    def single(self) -> bool:
+        """Whether everything fits through at once."""
+        return self.chunk == self.batch and len(self.plan) == 1
+
+    def parts(self, progress: Progress | None) -> Iterator[tuple[slice, Tile]]:
+        """Samples and tiles in turn, telling the progress after each."""
+        starts = range(0, self.batch, self.chunk)
+        done, total = 0, len(starts) * len(self.plan)
+        for start in starts:
+            for tile in self.plan:
+                yield slice(start, min(start + self.chunk, self.batch)), tile
+                done += 1
+                _tell(progress, done, total)
+
+    def to_model(self, x: Tensor) -> Tensor:
+        return x.to(self.device, self.dtype, memory_format=torch.channels_last)
+
+
+def _tell(progress: Progress | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(done, total)
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device=device, memory_format=torch.channels_last)
 
 
 def _places(mask: Tensor, size: tuple[int, int], batch: int) -> Tensor:

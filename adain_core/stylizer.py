@@ -15,7 +15,7 @@ from .decoder import Decoder
 from .devices import parse_device
 from .errors import AdaINError
 from .features import Features
-from .pipeline import apply_style, decode, encode
+from .pipeline import Progress, apply_style, decode, encode
 from .pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
 from .style import Style, check_same_encoder, mix
 from .vgg import VGGEncoder
@@ -55,17 +55,19 @@ class Stylizer:
         loaded = load_encoder(encoder or DEFAULT_ENCODER)
         return cls(loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint), device)
 
-    def encode(self, images: Tensor, mask: Tensor | None = None) -> Features:
+    def encode(
+        self, images: Tensor, mask: Tensor | None = None, tile_size: int = 0, progress: Progress | None = None
+    ) -> Features:
         """Features of images ``[B, 3, H, W]`` RGB 0..1, see `adain_core.pipeline.encode`."""
-        return encode(self.encoder, images, mask)
+        return encode(self.encoder, images, mask, tile_size, progress)
 
     def style(self, images: Tensor, mask: Tensor | None = None) -> Style:
         """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes; mask as in `encode`."""
         return self.encode(images, mask).style
 
-    def decode(self, features: Features) -> Tensor:
+    def decode(self, features: Features, tile_size: int = 0, progress: Progress | None = None) -> Tensor:
         """Images ``[B, 3, H, W]`` RGB 0..1 of the content's size, see `adain_core.pipeline.decode`."""
-        return decode(self.decoder, features)
+        return decode(self.decoder, features, tile_size, progress)
 
     def stylize(
         self,
