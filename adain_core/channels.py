@@ -30,11 +30,11 @@ def from_range(first: int, last: int, inside: float = 1.0, outside: float = 0.0)
     return weights.clamp(0, 1)
 
 
-def from_list(text: str, outside: float = 0.0) -> Tensor:
+def from_list(text: str, inside: float = 1.0, outside: float = 0.0) -> Tensor:
     """Weights from a list such as ``0-63:1, 64-127:0.5, 200``.
 
-    An entry is a channel or a range, then its weight (1 when left out). Channels in no entry get ``outside``; where
-    entries overlap the later one counts.
+    An entry is a channel or a range, then its weight (1 when left out), which is multiplied by ``inside``. Channels in
+    no entry get ``outside``; where entries overlap the later one counts.
 
     Returns:
         ``[512]`` weights 0..1.
@@ -53,7 +53,7 @@ def from_list(text: str, outside: float = 0.0) -> Tensor:
         first, last, weight = match.groups()
         first, last = int(first), int(last or first)
         _check_range(first, last, entry)
-        weights[first : last + 1] = float(weight or 1)
+        weights[first : last + 1] = inside * float(weight or 1)
     return weights.clamp(0, 1)
 
 
@@ -67,8 +67,10 @@ def style_difference(content: Statistics, style: Statistics) -> Tensor:
     return (mean.square() + std.square()).mean(dim=0)
 
 
-def by_difference(content: Statistics, style: Statistics, count: int, most: bool = True) -> Tensor:
-    """1 for the ``count`` channels in which content and style differ most (or least), 0 for the others.
+def by_difference(
+    content: Statistics, style: Statistics, count: int, most: bool = True, inside: float = 1.0, outside: float = 0.0
+) -> Tensor:
+    """``inside`` for the ``count`` channels in which content and style differ most (or least), else ``outside``.
 
     Returns:
         ``[512]`` weights.
@@ -79,9 +81,9 @@ def by_difference(content: Statistics, style: Statistics, count: int, most: bool
     difference = style_difference(content, style)
     if not 0 <= count <= difference.numel():
         raise AdaINError(f"count: expected a number of channels from 0 to {difference.numel()}, found {count}")
-    weights = torch.zeros_like(difference)
-    weights[difference.topk(count, largest=most).indices] = 1
-    return weights
+    weights = torch.full_like(difference, outside)
+    weights[difference.topk(count, largest=most).indices] = inside
+    return weights.clamp(0, 1)
 
 
 def combine(first: Tensor, second: Tensor, how: str) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -94,14 +94,26 @@ def load_decoder(path: str | Path, encoder: str | None = None) -> Decoder:
     return decoder
 
 
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """A safetensors file's metadata alone; AdaINError as `read_safetensors`."""
+    return _open(path, lambda file: dict(file.metadata() or {}))
+
+
 def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """A safetensors file's tensors as stored, and its metadata; AdaINError when it is missing, cut or no such file."""
+    return _open(
+        path,
+        lambda file: ({key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})),  # noqa: SIM118
+    )
+
+
+def _open(path: str | Path, read: Callable):
     path = Path(path)
     if not path.is_file():
         raise AdaINError(f"{path}: expected a safetensors file, found {'a folder' if path.is_dir() else 'nothing'}")
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            return read(file)
     except SafetensorError as error:
         raise AdaINError(
             f"{path}: expected a complete safetensors file, found one that cannot be read ({error}); "

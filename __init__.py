@@ -1,0 +1,44 @@
+"""ComfyUI's door to the pack."""
+
+from .nodes.apply import Apply
+from .nodes.channel_mask import ChannelMask
+from .nodes.decode import Decode
+from .nodes.encode import Encode
+from .nodes.host import register_folders
+from .nodes.loaders import LoadDecoder, LoadEncoder
+from .nodes.match_color import MatchColor
+from .nodes.style_files import LoadStyle, SaveStyle
+from .nodes.style_mix import StyleMix
+from .nodes.stylize import Stylize
+
+NODE_CLASS_MAPPINGS = {
+    "AdaINEncoderLoader": LoadEncoder,
+    "AdaINDecoderLoader": LoadDecoder,
+    "AdaINVGGEncode": Encode,
+    "AdaINApply": Apply,
+    "AdaINStyleMix": StyleMix,
+    "AdaINDecode": Decode,
+    "AdaINChannelMask": ChannelMask,
+    "AdaINSaveStyle": SaveStyle,
+    "AdaINLoadStyle": LoadStyle,
+    "AdaINMatchColor": MatchColor,
+    "AdaINStylize": Stylize,
+}
+NODE_DISPLAY_NAME_MAPPINGS = {
+    "AdaINEncoderLoader": "Load VGG Encoder",
+    "AdaINDecoderLoader": "Load AdaIN Decoder",
+    "AdaINVGGEncode": "VGG Encode",
+    "AdaINApply": "AdaIN",
+    "AdaINStyleMix": "Style Mix",
+    "AdaINDecode": "AdaIN Decode",
+    "AdaINChannelMask": "AdaIN Channel Mask",
+    "AdaINSaveStyle": "Save Style",
+    "AdaINLoadStyle": "Load Style",
+    "AdaINMatchColor": "Match Color",
+    "AdaINStylize": "AdaIN Stylize",
+}
+WEB_DIRECTORY = "./web"
+
+register_folders()
+
+__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]

@@ -1,0 +1,1 @@
+"""The nodes: widgets in, core call, tensors out."""

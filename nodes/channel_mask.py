@@ -1,0 +1,94 @@
+"""AdaIN Channel Mask."""
+
+from __future__ import annotations
+
+from ..adain_core import channels
+from ..adain_core.errors import AdaINError
+from ..adain_core.vgg import FEATURE_CHANNELS
+from .apply import style_of
+from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
+
+RANGE, LIST, MOST, LEAST = "range", "list", "differ most", "differ least"
+
+
+class ChannelMask:
+    """AdaIN Channel Mask."""
+
+    DESCRIPTION = (
+        "Chooses which of the 512 feature channels take the style: a range, a list with weights, or those in which "
+        "content and style differ most or least."
+    )
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["feature channels", "channel weights", "style transfer"]
+    RETURN_TYPES = (CHANNELS,)
+    RETURN_NAMES = ("channels",)
+    OUTPUT_TOOLTIPS = ("One weight per channel, for AdaIN or another AdaIN Channel Mask.",)
+    FUNCTION = "choose"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        last = FEATURE_CHANNELS - 1
+        weight = {"min": 0.0, "max": 1.0, "step": 0.01}
+        return {
+            "required": {
+                "choose_by": (
+                    [RANGE, LIST, MOST, LEAST],
+                    {
+                        "tooltip": "range: first to last. list: the text below. differ most / least: the channels in "
+                        "which AdaIN changes the content most or least; connect content and style."
+                    },
+                ),
+                "amount": ("FLOAT", {**weight, "default": 1.0, "tooltip": "Weight of the chosen channels."}),
+            },
+            "optional": {
+                "first": ("INT", {"default": 0, "min": 0, "max": last, "tooltip": "range: the first channel."}),
+                "last": ("INT", {"default": last, "min": 0, "max": last, "tooltip": "range: the last channel."}),
+                "list": (
+                    "STRING",
+                    {"default": "0-63:1, 64-127:0.5", "tooltip": "list: channels or ranges, each with its weight."},
+                ),
+                "count": (
+                    "INT",
+                    {
+                        "default": 256,
+                        "min": 0,
+                        "max": FEATURE_CHANNELS,
+                        "tooltip": "differ most / least: how many channels.",
+                    },
+                ),
+                "others": ("FLOAT", {**weight, "default": 0.0, "tooltip": "Weight of the channels not chosen."}),
+                "content": (FEATURES, {"tooltip": "differ most / least: the content."}),
+                "style": (FEATURES_OR_STYLE, {"tooltip": "differ most / least: the style."}),
+                "combine_with": (CHANNELS, {"tooltip": "Another channel mask to combine this one with."}),
+                "combine": (
+                    list(channels.COMBINATIONS),
+                    {"tooltip": "How the two combine, channel by channel; add is cut at 1."},
+                ),
+            },
+        }
+
+    def choose(
+        self,
+        choose_by,
+        amount,
+        first=0,
+        last=FEATURE_CHANNELS - 1,
+        list="",
+        count=256,
+        others=0.0,
+        content=None,
+        style=None,
+        combine_with=None,
+        combine="multiply",
+    ):
+        if choose_by == RANGE:
+            weights = channels.from_range(first, last, amount, others)
+        elif choose_by == LIST:
+            weights = channels.from_list(list, amount, others)
+        else:
+            if content is None or style is None:
+                raise AdaINError(f"{choose_by}: expected content and style connected, found one missing")
+            weights = channels.by_difference(
+                content.statistics, style_of(style).statistics, count, choose_by == MOST, amount, others
+            )
+        return (weights if combine_with is None else channels.combine(weights, combine_with, combine),)

@@ -1,0 +1,33 @@
+"""AdaIN Decode."""
+
+from __future__ import annotations
+
+from . import batches
+from .convert import to_comfy
+from .encode import TILE_SIZE
+from .types import CATEGORY, DECODER, FEATURES
+
+
+class Decode:
+    """AdaIN Decode."""
+
+    DESCRIPTION = "Turns features back into images of exactly the content's size."
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["adain decode", "style transfer"]
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("image",)
+    OUTPUT_TOOLTIPS = ("The stylized images, as large as the content images.",)
+    FUNCTION = "decode"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "decoder": (DECODER, {"tooltip": "From Load AdaIN Decoder or Train AdaIN Decoder."}),
+                "features": (FEATURES, {"tooltip": "From AdaIN, or from VGG Encode to see what the decoder loses."}),
+            },
+            "optional": {"tile_size": TILE_SIZE},
+        }
+
+    def decode(self, decoder, features, tile_size=0):
+        return (to_comfy(batches.decode(decoder, features, tile_size)),)

@@ -1,0 +1,150 @@
+"""Everything the nodes need of ComfyUI, and the only file that imports it.
+
+Outside ComfyUI (plain tests, scripts) each function does the plain thing: models stay where they are, progress goes
+nowhere, models are looked for in the pack's own folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..adain_core.devices import best_device
+from ..adain_core.errors import AdaINError
+from ..adain_core.memory import budget
+from ..adain_core.pretrained import WEIGHTS
+
+try:
+    import comfy.model_management as management
+    import comfy.model_patcher
+    import comfy.utils
+    import folder_paths
+except ImportError:
+    management = None
+
+MODEL_FOLDER = "adain"
+STYLE_FOLDER = "adain_styles"
+ENDINGS = {".safetensors"}
+
+
+class ManagedModel:
+    """An encoder or decoder that ComfyUI may move between devices.
+
+    Attributes:
+        model: the module; where it is now is ComfyUI's business, `load` brings it to the compute device.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model.to(memory_format=torch.channels_last)
+        self._patcher = None
+        if management is not None:
+            device = management.get_torch_device()
+            if management.should_use_fp16(device):
+                self.model.half()
+            self._patcher = comfy.model_patcher.ModelPatcher(self.model, device, management.vae_offload_device())
+
+    def load(self, memory_required: int = 0) -> nn.Module:
+        """The module on the compute device, after making room for it and for that many bytes of work."""
+        if self._patcher is None:
+            return self.model.to(best_device())
+        # The convolutions are plain torch modules, which ComfyUI cannot run from another device's memory: all or none.
+        management.load_models_gpu([self._patcher], memory_required=memory_required, force_full_load=True)
+        return self.model
+
+
+def output_device() -> torch.device:
+    """Where results of nodes are kept."""
+    return torch.device("cpu") if management is None else management.intermediate_device()
+
+
+def available_memory() -> int:
+    """Bytes that a computation may use on the compute device."""
+    if management is None:
+        return budget(best_device())
+    device = management.get_torch_device()
+    if management.is_device_cpu(device):
+        return budget(device)
+    return int(management.get_free_memory(device) * 0.7)
+
+
+def out_of_memory_error() -> type[BaseException]:
+    """What the compute device raises when its memory is used up."""
+    if management is not None and management.OOM_EXCEPTION is not Exception:
+        return management.OOM_EXCEPTION
+    return torch.OutOfMemoryError
+
+
+def free_cache() -> None:
+    """Gives the allocator's unused memory back after an out-of-memory error."""
+    if management is not None:
+        management.soft_empty_cache(True)
+
+
+def progress_bar(total: int) -> Callable[..., None]:
+    """A function of ``(done, total)`` and optionally a preview image, that shows progress on the running node.
+
+    Each call is also where ComfyUI can cancel the run: it may raise InterruptProcessingException.
+    """
+    if management is None:
+        return lambda done, total, preview=None: None
+    bar = comfy.utils.ProgressBar(total)
+
+    def update(done: int, total: int, preview: Any = None) -> None:
+        bar.update_absolute(done, total, ("JPEG", preview, 512) if preview is not None else None)
+        management.throw_exception_if_processing_interrupted()
+
+    return update
+
+
+def interrupt_exception() -> type[BaseException]:
+    """What ComfyUI raises when the user cancels."""
+    return KeyboardInterrupt if management is None else management.InterruptProcessingException
+
+
+def register_folders() -> None:
+    """Tells ComfyUI where models and styles are, keeping what extra_model_paths.yaml put there."""
+    if management is None:
+        return
+    for name, extra in ((MODEL_FOLDER, [str(WEIGHTS)]), (STYLE_FOLDER, [])):
+        paths, endings = folder_paths.folder_names_and_paths.get(name, ([], set()))
+        home = str(Path(folder_paths.models_dir) / name)
+        known = [*paths, home, *extra]
+        folder_paths.folder_names_and_paths[name] = (list(dict.fromkeys(known)), set(endings) | ENDINGS)
+
+
+def model_files(folder: str = MODEL_FOLDER) -> list[str]:
+    """Names of the safetensors files in a model folder, as they are on disk now."""
+    if management is None:
+        return sorted(path.name for path in WEIGHTS.glob("*.safetensors")) if folder == MODEL_FOLDER else []
+    return folder_paths.get_filename_list(folder)
+
+
+def model_path(name: str, folder: str = MODEL_FOLDER) -> Path:
+    """The path of a model file; AdaINError names the folders searched when it is not there."""
+    if management is None:
+        path = WEIGHTS / name
+        found, searched = (str(path) if path.is_file() else None), [str(WEIGHTS)]
+    else:
+        found, searched = folder_paths.get_full_path(folder, name), folder_paths.get_folder_paths(folder)
+    if found is None:
+        raise AdaINError(
+            f"{name}: expected a file in {' or '.join(searched)}, found none; "
+            "put it there and press R to refresh the node's list"
+        )
+    return Path(found)
+
+
+def save_folder(folder: str) -> Path:
+    """Where new files of a kind are written: models/<folder>."""
+    if management is None:
+        raise AdaINError("save: expected to run inside ComfyUI, which knows where its models folder is")
+    return Path(folder_paths.models_dir) / folder
+
+
+def input_folder() -> Path:
+    """ComfyUI's input directory."""
+    return Path("input") if management is None else Path(folder_paths.get_input_directory())

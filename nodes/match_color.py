@@ -1,0 +1,47 @@
+"""Match Color."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+
+from ..adain_core.color import METHODS, match_color
+from .convert import to_comfy, to_core
+from .types import CATEGORY
+
+
+class MatchColor:
+    """Match Color."""
+
+    DESCRIPTION = (
+        "Gives an image the colours of a reference: before stylizing, to give the style image the photo's colours; "
+        "or after it, to bring the photo's colours back."
+    )
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["color transfer", "preserve color", "keep colors"]
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("image",)
+    OUTPUT_TOOLTIPS = ("The image in the reference's colours.",)
+    FUNCTION = "match"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "image": ("IMAGE", {"tooltip": "What shall be recoloured."}),
+                "reference": ("IMAGE", {"tooltip": "Where the colours come from: one image, or one per image."}),
+                "method": (
+                    list(METHODS),
+                    {
+                        "tooltip": "mean-covariance: colours as a whole, whatever the pictures show. luminance: the "
+                        "image's brightness with the reference's colour at each place; the reference is stretched to "
+                        "the image's size."
+                    },
+                ),
+            }
+        }
+
+    def match(self, image, reference, method):
+        image, reference = to_core(image), to_core(reference).to(image.device)
+        if method == "luminance" and reference.shape[2:] != image.shape[2:]:
+            reference = F.interpolate(reference, image.shape[2:], mode="bilinear", antialias=True).clamp(0, 1)
+        return (to_comfy(match_color(image, reference, method)),)

@@ -1,0 +1,76 @@
+"""Save Style, Load Style."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ..adain_core.errors import AdaINError
+from ..adain_core.images import to_image
+from ..adain_core.style_file import load_style, save_style
+from . import host
+from .apply import style_of
+from .convert import to_core
+from .types import CATEGORY, FEATURES_OR_STYLE, STYLE
+
+_NAME = re.compile(r"\w[\w .()-]*")
+
+
+class SaveStyle:
+    """Save Style."""
+
+    DESCRIPTION = "Saves a style, a few kilobytes, to models/adain_styles, for Load Style."
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["save adain style", "export style"]
+    RETURN_TYPES = (STYLE,)
+    RETURN_NAMES = ("style",)
+    OUTPUT_TOOLTIPS = ("The same style, to go on with.",)
+    FUNCTION = "save"
+    OUTPUT_NODE = True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "style": (FEATURES_OR_STYLE, {"tooltip": "From VGG Encode, Style Mix or Fit Style."}),
+                "name": ("STRING", {"default": "my style", "tooltip": "File name; a file of that name is replaced."}),
+            },
+            "optional": {
+                "author": ("STRING", {"default": "", "tooltip": "Who made the style image, kept in the file."}),
+                "license": ("STRING", {"default": "", "tooltip": "Its licence, kept in the file."}),
+                "thumbnail": ("IMAGE", {"tooltip": "A picture kept in the file, scaled down to 96 pixels."}),
+            },
+        }
+
+    def save(self, style, name, author="", license="", thumbnail=None):
+        name = name.strip().removesuffix(".safetensors")
+        if not _NAME.fullmatch(name):
+            raise AdaINError(f"name: expected letters, digits, spaces and . ( ) - only, found {name!r}")
+        style = replace(style_of(style), info={"name": name, "author": author, "license": license})
+        picture = None if thumbnail is None else to_image(to_core(thumbnail)[0])
+        save_style(host.save_folder(host.STYLE_FOLDER) / f"{name}.safetensors", style, picture)
+        return (style,)
+
+
+class LoadStyle:
+    """Load Style."""
+
+    DESCRIPTION = "Loads a style saved with Save Style."
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["load adain style", "import style"]
+    RETURN_TYPES = (STYLE,)
+    RETURN_NAMES = ("style",)
+    OUTPUT_TOOLTIPS = ("The style, for AdaIN or Style Mix.",)
+    FUNCTION = "load"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        tooltip = "Style files (.safetensors) in models/adain_styles; press R to see new ones."
+        return {"required": {"name": (host.model_files(host.STYLE_FOLDER), {"tooltip": tooltip})}}
+
+    @classmethod
+    def IS_CHANGED(cls, name):
+        return host.model_path(name, host.STYLE_FOLDER).stat().st_mtime_ns
+
+    def load(self, name):
+        return (load_style(host.model_path(name, host.STYLE_FOLDER)),)

@@ -1,0 +1,54 @@
+"""AdaIN Stylize: the whole graph in one node, with the bundled models."""
+
+from __future__ import annotations
+
+from ..adain_core.color import match_color
+from ..adain_core.pipeline import apply_style
+from ..adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from . import batches
+from .apply import ALPHA
+from .convert import mask_or_none, to_comfy, to_core
+from .loaders import shared_model
+from .types import CATEGORY
+
+
+class Stylize:
+    """AdaIN Stylize."""
+
+    DESCRIPTION = "Stylizes images in one step, with the models that come with the pack."
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["neural style transfer", "style transfer", "adain"]
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("image",)
+    OUTPUT_TOOLTIPS = ("The content in that style, as large as the content.",)
+    FUNCTION = "stylize"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "content": ("IMAGE", {"tooltip": "Images to stylize, of any size."}),
+                "style": (
+                    "IMAGE",
+                    {"tooltip": "One style image, or one per content image."},
+                ),
+                "alpha": ALPHA,
+            },
+            "optional": {
+                "mask": ("MASK", {"tooltip": "Where to stylize (white). Stretched to the content when sizes differ."}),
+                "preserve_color": (
+                    "BOOLEAN",
+                    {"default": False, "tooltip": "Give the style image the content's colours first."},
+                ),
+            },
+        }
+
+    def stylize(self, content, style, alpha, mask=None, preserve_color=False):
+        encoder = shared_model("encoder", DEFAULT_ENCODER)
+        decoder = shared_model("decoder", DEFAULT_DECODER)
+        content, style = to_core(content), to_core(style)
+        if preserve_color:
+            style = match_color(style.expand(max(len(style), len(content)), -1, -1, -1), content)
+        features = batches.encode(encoder, content)
+        stylized = apply_style(features, batches.encode(encoder, style).style, alpha, mask=mask_or_none(mask))
+        return (to_comfy(batches.decode(decoder, stylized)),)

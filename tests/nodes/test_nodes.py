@@ -1,0 +1,232 @@
+"""The nodes without ComfyUI: contract, semantics, errors."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from adain_core import Stylizer
+from adain_core.images import load_picture
+
+# The contract that users' saved workflows rely on: inputs in order, then outputs.
+CONTRACT = {
+    "AdaINEncoderLoader": (["encoder_name"], [], ["ADAIN_ENCODER"]),
+    "AdaINDecoderLoader": (["decoder_name"], [], ["ADAIN_DECODER"]),
+    "AdaINVGGEncode": (["encoder", "image"], ["mask", "tile_size"], ["ADAIN_FEATURES"]),
+    "AdaINApply": (["content", "style", "alpha"], ["mask", "channels"], ["ADAIN_FEATURES"]),
+    "AdaINStyleMix": (
+        ["style_1", "weight_1"],
+        ["style_2", "weight_2", "style_3", "weight_3", "style_4", "weight_4"],
+        ["ADAIN_STYLE"],
+    ),
+    "AdaINDecode": (["decoder", "features"], ["tile_size"], ["IMAGE"]),
+    "AdaINSaveStyle": (["style", "name"], [], ["ADAIN_STYLE"]),
+    "AdaINLoadStyle": (["name"], [], ["ADAIN_STYLE"]),
+    "AdaINMatchColor": (["image", "reference", "method"], [], ["IMAGE"]),
+    "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color"], ["IMAGE"]),
+}
+
+
+@pytest.fixture(scope="module")
+def nodes(pack):
+    return pack.NODE_CLASS_MAPPINGS
+
+
+@pytest.fixture(scope="module")
+def models(nodes):
+    encoder = run(nodes["AdaINEncoderLoader"], encoder_name="vgg19_relu4_1.safetensors")
+    decoder = run(nodes["AdaINDecoderLoader"], decoder_name="decoder_vgg19.safetensors")
+    return encoder, decoder
+
+
+@pytest.fixture
+def photo(examples):
+    pixels = load_picture(examples / "content_chelsea.jpg").pixels[..., :101, :131]
+    return pixels.movedim(1, 3)
+
+
+@pytest.fixture
+def painting(examples):
+    pixels = load_picture(examples / "style_starry_night.jpg").pixels[..., 200:296, 200:328]
+    return pixels.movedim(1, 3)
+
+
+def run(node, **inputs):
+    outputs = getattr(node(), node.FUNCTION)(**inputs)
+    assert len(outputs) == len(node.RETURN_TYPES)
+    return outputs[0]
+
+
+@pytest.mark.parametrize("node_id", CONTRACT)
+def test_contract(nodes, node_id):
+    required, optional, outputs = CONTRACT[node_id]
+    inputs = nodes[node_id].INPUT_TYPES()
+    assert list(inputs["required"]) == required
+    assert set(optional) <= set(inputs.get("optional", {}))
+    assert list(nodes[node_id].RETURN_TYPES) == outputs
+
+
+def test_every_node_explains_itself(pack):
+    for node_id, node in pack.NODE_CLASS_MAPPINGS.items():
+        assert node_id.startswith("AdaIN")
+        assert pack.NODE_DISPLAY_NAME_MAPPINGS[node_id]
+        assert node.DESCRIPTION
+        assert node.SEARCH_ALIASES
+        assert len(node.OUTPUT_TOOLTIPS) == len(node.RETURN_TYPES) == len(node.RETURN_NAMES)
+        for group in node.INPUT_TYPES().values():
+            for name, spec in group.items():
+                assert len(spec[1]["tooltip"]) > 10, f"{node_id}.{name}"
+
+
+def test_loading_the_pack_leaves_top_level_modules_alone(pack):
+    assert getattr(sys.modules.get("nodes"), "__file__", None) != f"{pack.__path__[0]}/nodes/__init__.py"
+
+
+def test_graph_equals_core(nodes, models, photo, painting):
+    encoder, decoder = models
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
+    features = run(nodes["AdaINApply"], content=content, style=style, alpha=0.7)
+    image = run(nodes["AdaINDecode"], decoder=decoder, features=features)
+    expected = Stylizer.load(device="cpu").stylize(photo.movedim(3, 1), painting.movedim(3, 1), alpha=0.7)
+    assert image.shape == photo.shape
+    torch.testing.assert_close(image.movedim(3, 1), expected, atol=1e-5, rtol=0)
+    one_node = run(nodes["AdaINStylize"], content=photo, style=painting, alpha=0.7)
+    torch.testing.assert_close(one_node, image, atol=1e-5, rtol=0)
+
+
+def test_tiles_change_nothing(nodes, models, photo):
+    encoder, decoder = models
+    whole = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    tiled = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo, tile_size=64)
+    torch.testing.assert_close(whole.tensor, tiled.tensor, atol=1e-4, rtol=0)
+    image = run(nodes["AdaINDecode"], decoder=decoder, features=whole)
+    torch.testing.assert_close(
+        image, run(nodes["AdaINDecode"], decoder=decoder, features=whole, tile_size=64), atol=1e-4, rtol=0
+    )
+
+
+def test_style_mix_of_connected_styles_only(nodes, models, photo, painting):
+    encoder, _ = models
+    one = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    two = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
+    mixed = run(nodes["AdaINStyleMix"], style_1=one, weight_1=1.0, weight_2=5.0, style_3=two, weight_3=3.0)
+    expected = 0.25 * one.statistics.mean + 0.75 * two.statistics.mean
+    torch.testing.assert_close(mixed.statistics.mean, expected)
+    with pytest.raises(ValueError, match="found all at 0"):
+        run(nodes["AdaINStyleMix"], style_1=one, weight_1=0.0)
+
+
+def test_channel_mask_modes(nodes, models, photo, painting):
+    encoder, _ = models
+    node = nodes["AdaINChannelMask"]
+    chosen = run(node, choose_by="range", amount=0.5, first=10, last=19, others=0.1)
+    assert chosen[10:20].tolist() == [0.5] * 10
+    assert chosen[20:].unique().tolist() == pytest.approx([0.1])
+    listed = run(node, choose_by="list", amount=1.0, list="0-63:1, 64-127:0.5")
+    assert listed.sum() == 64 + 32
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
+    most = run(node, choose_by="differ most", amount=1.0, count=100, content=content, style=style)
+    least = run(node, choose_by="differ least", amount=1.0, count=412, content=content, style=style)
+    assert most.sum() == 100
+    torch.testing.assert_close(most + least, torch.ones(512))
+    both = run(node, choose_by="range", amount=1.0, first=0, last=63, combine_with=listed, combine="multiply")
+    assert both.sum() == 64
+    with pytest.raises(ValueError, match="expected content and style connected"):
+        run(node, choose_by="differ most", amount=1.0)
+
+
+def test_channel_mask_limits_the_style(nodes, models, photo, painting):
+    encoder, _ = models
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
+    channels = run(nodes["AdaINChannelMask"], choose_by="range", amount=1.0, first=0, last=255)
+    features = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, channels=channels)
+    assert torch.equal(features.tensor[:, 256:], content.tensor[:, 256:])
+    assert not torch.allclose(features.tensor[:, :256], content.tensor[:, :256])
+
+
+def test_masks(nodes, models, photo, painting):
+    encoder, _ = models
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
+    plain = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0)
+    no_mask = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, mask=torch.zeros(1, 64, 64))
+    assert torch.equal(plain.tensor, no_mask.tensor), "the all-zero mask of LoadImage stands for none"
+    half = torch.zeros(1, 50, 40)  # another size than the image: stretched
+    half[..., :20] = 1
+    masked = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, mask=half)
+    assert torch.equal(masked.tensor[..., 10:], content.tensor[..., 10:])
+    assert not torch.allclose(masked.tensor[..., :7], content.tensor[..., :7])
+    black = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, mask=torch.zeros(1, 101, 131))
+    assert torch.equal(black.tensor, content.tensor)
+    with pytest.raises(ValueError, match="empty mask"):
+        run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo, mask=torch.zeros(1, 101, 131)).statistics  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alpha": float("nan")}, "alpha: expected a number from 0"),
+        ({"mask": torch.ones(3, 8, 8)}, "expected a batch of 1 or of 2 like the content, found 3"),
+        ({"style_batch": 3}, "expected a batch of 1 or of 2 like the content, found 3"),
+        ({"mask": torch.full((1, 8, 8), float("nan"))}, "mask: expected finite"),
+    ],
+)
+def test_errors_read_like_advice(nodes, models, photo, painting, change, message):
+    encoder, _ = models
+    inputs = {"alpha": 1.0, **change}
+    paintings = painting.expand(inputs.pop("style_batch", 1), -1, -1, -1)
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo.expand(2, -1, -1, -1))
+    style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=paintings)
+    with pytest.raises(ValueError, match=message):
+        run(nodes["AdaINApply"], content=content, style=style, **inputs)
+
+
+def test_unknown_model_names_the_folder(nodes):
+    with pytest.raises(ValueError, match=r"nothing\.safetensors: expected a file in .*weights"):
+        run(nodes["AdaINDecoderLoader"], decoder_name="nothing.safetensors")
+
+
+def test_models_are_loaded_once(nodes, models):
+    assert run(nodes["AdaINEncoderLoader"], encoder_name="vgg19_relu4_1.safetensors") is models[0]
+
+
+@pytest.mark.parametrize("failures", [1, 2, 4])
+def test_out_of_memory_falls_back_to_tiles(pack, nodes, models, photo, monkeypatch, failures):
+    """An encoder that runs out of memory on anything larger than its last attempt still gives the same features."""
+    encoder, _ = models
+    expected = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo.expand(2, -1, -1, -1))
+    forward, seen = type(encoder.model).forward, []
+
+    def sometimes_full(self, images):
+        seen.append(tuple(images.shape))
+        if len(seen) <= failures:
+            raise torch.OutOfMemoryError("simulated")
+        return forward(self, images)
+
+    monkeypatch.setattr(type(encoder.model), "forward", sometimes_full)
+    features = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo.expand(2, -1, -1, -1))
+    torch.testing.assert_close(features.tensor, expected.tensor, atol=1e-4, rtol=0)
+    assert seen[failures][0] == 1, "one image at a time after an error"
+
+
+def test_out_of_memory_for_good_is_told(nodes, models, photo, monkeypatch):
+    encoder, _ = models
+
+    def full(self, images):
+        raise torch.OutOfMemoryError("simulated")
+
+    monkeypatch.setattr(type(encoder.model), "forward", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+
+
+def test_match_color_of_another_size(nodes, photo, painting):
+    result = run(nodes["AdaINMatchColor"], image=photo, reference=painting, method="luminance")
+    assert result.shape == photo.shape
+    matched = run(nodes["AdaINMatchColor"], image=photo, reference=painting, method="mean-covariance")
+    torch.testing.assert_close(matched.mean((1, 2)), painting.mean((1, 2)), atol=0.05, rtol=0)
