@@ -54,6 +54,8 @@ def save_model(
     text = {"format": FORMAT, "kind": _kind(model), "architecture": model.architecture, **metadata}
     if isinstance(model, VGGEncoder):
         text |= {"fingerprint": encoder_fingerprint(model), "preprocessing": PREPROCESSING}
+    else:
+        text |= {"normalization": model.normalization, "conditioning": model.conditioning}
     with atomic_write(path) as temporary:
         save_file(state, temporary, text)
 
@@ -89,7 +91,12 @@ def load_decoder(path: str | Path, encoder: str | None = None) -> Decoder:
             f"{path}: expected a decoder trained for this encoder ({encoder}), "
             f"found one trained for {trained_for or 'an encoder it does not name'}"
         )
-    decoder = _fill(Decoder(metadata.get("architecture", "vgg19")), state, path)
+    decoder = Decoder(
+        metadata.get("architecture", "vgg19"),
+        metadata.get("normalization", "none"),
+        metadata.get("conditioning", "adain"),
+    )
+    _fill(decoder, state, path)
     decoder.trained_for = trained_for
     return decoder
 
@@ -134,7 +141,7 @@ def _check_kind(path: str | Path, metadata: Mapping[str, str], kind: str) -> Non
 
 def _fill(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:
     check_state(state, model.state_dict(), path)
-    model.load_state_dict({key: value.float() for key, value in state.items()})
+    model.load_state_dict(state)  # into float32, whatever the file's precision
     return model.eval().requires_grad_(False)
 
 

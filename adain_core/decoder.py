@@ -11,6 +11,10 @@ from .errors import AdaINError
 from .padding import pad_one
 from .vgg import FEATURE_CHANNELS, STRIDE, blocks_of
 
+# The paper's ablations (section 7.1): normalization inside the decoder, and what it is given.
+NORMALIZATIONS = ("none", "instance", "batch")
+CONDITIONINGS = ("adain", "concatenation")
+
 
 class Decoder(nn.Module):
     """Features in, RGB out (section 6.1 of the paper).
@@ -21,19 +25,33 @@ class Decoder(nn.Module):
 
     Args:
         architecture: the encoder it mirrors, ``vgg19`` or ``vgg16``.
+        normalization: ``none``; or ``instance`` or ``batch`` after every convolution but the last.
+        conditioning: ``adain``; or ``concatenation``: content and style features side by side, 1024 channels.
 
     Attributes:
         trained_for: fingerprint of the encoder it was trained with, set by `adain_core.checkpoint.load_decoder`.
     """
 
-    def __init__(self, architecture: str = "vgg19") -> None:
+    def __init__(self, architecture: str = "vgg19", normalization: str = "none", conditioning: str = "adain") -> None:
         super().__init__()
+        check_known("normalization", normalization, NORMALIZATIONS)
+        check_known("conditioning", conditioning, CONDITIONINGS)
         self.architecture = architecture
+        self.normalization = normalization
+        self.conditioning = conditioning
         self.trained_for = ""
         blocks = blocks_of(architecture)
         channels = [*(c for block in reversed(blocks) for c in reversed(block)), 3]
+        outputs = channels[1:-1]
+        if conditioning == "concatenation":
+            channels[0] *= 2
+        self.in_channels = channels[0]
         # A convolution's mirror image maps its outputs back to its inputs.
         self.c = nn.ModuleList(nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
+        if normalization != "none":
+            self.n = nn.ModuleList(
+                nn.InstanceNorm2d(o, affine=True) if normalization == "instance" else nn.BatchNorm2d(o) for o in outputs
+            )
         ends = [sum(len(block) for block in blocks[b:]) - 1 for b in range(1, len(blocks))]
         self.upsample_after = frozenset(ends)
 
@@ -41,7 +59,7 @@ class Decoder(nn.Module):
         """Decodes features.
 
         Args:
-            features: ``[B, 512, h, w]``.
+            features: ``[B, 512, h, w]``; for ``concatenation`` ``[B, 1024, h, w]``, the content's before the style's.
             size: height and width of the content image; the result is cropped to it. None: ``8h, 8w``.
 
         Returns:
@@ -50,23 +68,29 @@ class Decoder(nn.Module):
         Raises:
             AdaINError: features of another shape, or a size that these features cannot stand for.
         """
-        x = check_features(features, size)
+        x = check_features(features, size, self.in_channels)
         last = len(self.c) - 1
         for k, convolution in enumerate(self.c):
             x = convolution(pad_one(x))
             if k < last:
+                if self.normalization != "none":
+                    x = self.n[k](x)
                 x = F.relu(x, inplace=True)
             if k in self.upsample_after:
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
         return x if size is None else x[..., : size[0], : size[1]]
 
 
-def check_features(features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """Returns the features if they are ``[B, 512, h, w]`` and belong to an image of that size, else AdaINError."""
-    if features.ndim != 4 or features.shape[1] != FEATURE_CHANNELS or 0 in features.shape:
-        raise AdaINError(
-            f"features: expected shape [batch, {FEATURE_CHANNELS}, height, width], found {list(features.shape)}"
-        )
+def check_known(name: str, found: str, known: tuple[str, ...]) -> None:
+    """Raises AdaINError unless the name is among the known ones."""
+    if found not in known:
+        raise AdaINError(f"{name}: expected one of {', '.join(known)}, found {found!r}")
+
+
+def check_features(features: Tensor, size: tuple[int, int] | None = None, channels: int = FEATURE_CHANNELS) -> Tensor:
+    """Returns the features if they are ``[B, channels, h, w]`` and belong to an image of that size, else AdaINError."""
+    if features.ndim != 4 or features.shape[1] != channels or 0 in features.shape:
+        raise AdaINError(f"features: expected shape [batch, {channels}, height, width], found {list(features.shape)}")
     if size is not None:
         expected = tuple(-(-side // STRIDE) for side in size)
         if tuple(features.shape[2:]) != expected:
