@@ -4,6 +4,7 @@ from .nodes.apply import Apply
 from .nodes.channel_mask import ChannelMask
 from .nodes.decode import Decode
 from .nodes.encode import Encode
+from .nodes.example_image import ExampleImage
 from .nodes.host import register_folders
 from .nodes.loaders import LoadDecoder, LoadEncoder
 from .nodes.match_color import MatchColor
@@ -22,6 +23,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINSaveStyle": SaveStyle,
     "AdaINLoadStyle": LoadStyle,
     "AdaINMatchColor": MatchColor,
+    "AdaINExampleImage": ExampleImage,
     "AdaINStylize": Stylize,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
@@ -35,6 +37,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINSaveStyle": "Save Style",
     "AdaINLoadStyle": "Load Style",
     "AdaINMatchColor": "Match Color",
+    "AdaINExampleImage": "Example Image",
     "AdaINStylize": "AdaIN Stylize",
 }
 WEB_DIRECTORY = "./web"

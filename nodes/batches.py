@@ -3,53 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from ..adain_core import pipeline
+from ..adain_core.adain import check_batch
+from ..adain_core.color import match_color
 from ..adain_core.features import Features
 from ..adain_core.memory import working_memory
+from ..adain_core.pipeline import Progress
 from ..adain_core.tiling import MIN_TILE_SIZE
 from . import host
 
 _FIRST_FALLBACK = 1024  # pixels; tiles after the first out-of-memory error when there were none
 _LARGEST_REQUEST = 2 << 30  # bytes; larger work is tiled rather than all other models unloaded for it
+_FRAMES = 8  # of a batch in flight at a time: their features are nearly three times as large as they are
+_STEPS = 100  # of the progress bar, for each of those chunks
+
+T = TypeVar("T")
 
 
-def encode(encoder: host.ManagedModel, images: Tensor, mask: Tensor | None = None, tile_size: int = 0) -> Features:
+def encode(
+    encoder: host.ManagedModel,
+    images: Tensor,
+    mask: Tensor | None = None,
+    tile_size: int = 0,
+    progress: Progress | None = None,
+) -> Features:
     """`adain_core.pipeline.encode` on ComfyUI's device; images ``[B, 3, H, W]``."""
-    model = encoder.load(_request(images.shape[2] * images.shape[3]))
-    bar = host.progress_bar(images.shape[0])
+    model = encoder.load(_request(images))
+    progress = progress or host.progress_bar(images.shape[0])
 
     def run(tile_size: int, memory: int) -> Features:
-        return pipeline.encode(model, images, mask, tile_size, bar, host.output_device(), memory)
+        return pipeline.encode(model, images, mask, tile_size, progress, host.output_device(), memory)
 
     return _shrinking(run, tile_size)
 
 
-def decode(decoder: host.ManagedModel, features: Features, tile_size: int = 0) -> Tensor:
+def decode(
+    decoder: host.ManagedModel, features: Features, tile_size: int = 0, progress: Progress | None = None
+) -> Tensor:
     """`adain_core.pipeline.decode` on ComfyUI's device."""
-    model = decoder.load(_request(features.size[0] * features.size[1]))
-    bar = host.progress_bar(features.tensor.shape[0])
+    model = decoder.load(min(working_memory(features.size[0] * features.size[1]), _LARGEST_REQUEST))
+    progress = progress or host.progress_bar(features.tensor.shape[0])
 
     def run(tile_size: int, memory: int) -> Tensor:
-        return pipeline.decode(model, features, tile_size, bar, host.output_device(), memory)
+        return pipeline.decode(model, features, tile_size, progress, host.output_device(), memory)
 
     return _shrinking(run, tile_size)
 
 
-def _request(pixels: int) -> int:
-    return min(working_memory(pixels), _LARGEST_REQUEST)
+def stylize(
+    encoder: host.ManagedModel,
+    decoder: host.ManagedModel,
+    content: Tensor,
+    style: Tensor,
+    alpha: float = 1.0,
+    mask: Tensor | None = None,
+    preserve_color: bool = False,
+) -> Tensor:
+    """Encode, AdaIN and decode, a few images at a time.
+
+    Beyond the images themselves, memory does not grow with their number.
+
+    Args:
+        encoder, decoder: a pair.
+        content: ``[B, 3, H, W]`` RGB 0..1.
+        style: ``[B or 1, 3, h, w]``.
+        alpha: content-style trade-off, 0..1.
+        mask: ``[B or 1, h, w]`` 0..1 over the content.
+        preserve_color: give the style the colours of each content image first.
+
+    Returns:
+        ``[B, 3, H, W]`` on the output device.
+    """
+    count = content.shape[0]
+    check_batch("style", style.shape[0], count)
+    if mask is not None:
+        check_batch("mask", mask.shape[0], count)
+    starts = range(0, count, _FRAMES)
+    same_style = style.shape[0] == 1 and not preserve_color
+    bar = host.progress_bar(_STEPS * len(starts))
+    result = torch.empty(content.shape, device=host.output_device(), memory_format=torch.channels_last)
+    known = None
+    for k, start in enumerate(starts):
+        chunk = slice(start, min(start + _FRAMES, count))
+        images = content[chunk]
+        if known is None or not same_style:
+            look = _part(style, chunk)
+            if preserve_color:
+                look = match_color(look.expand(len(images), -1, -1, -1), images.to(look.device))
+            known = encode(encoder, look, progress=_third(bar, k, 0, len(starts))).style
+        features = encode(encoder, images, progress=_third(bar, k, 1, len(starts)))
+        region = None if mask is None else _part(mask, chunk)
+        features = pipeline.apply_style(features, known, alpha, mask=region)
+        result[chunk] = decode(decoder, features, progress=_third(bar, k, 2, len(starts)))
+    return result
 
 
-def _shrinking(run: Callable[[int, int], object], tile_size: int):
+def _part(x: Tensor, chunk: slice) -> Tensor:
+    """The chunk of a batch; a batch of 1 is for all of them."""
+    return x if x.shape[0] == 1 else x[chunk]
+
+
+def _third(bar: Progress, chunk: int, step: int, chunks: int) -> Progress:
+    """The bar of all chunks, told from one of the three steps of one."""
+
+    def tell(done: int, total: int) -> None:
+        bar(round(_STEPS * (chunk + (step + done / total) / 3)), _STEPS * chunks)
+
+    return tell
+
+
+def _request(images: Tensor) -> int:
+    return min(working_memory(images.shape[2] * images.shape[3]), _LARGEST_REQUEST)
+
+
+def _shrinking(run: Callable[[int, int], T], tile_size: int) -> T:
     """Runs with all memory there is; after an out-of-memory error one image at a time, then in ever smaller tiles."""
     memory = host.available_memory()
     while True:
         try:
             return run(tile_size, memory)
-        except host.out_of_memory_error():
-            if tile_size == MIN_TILE_SIZE:
+        except Exception as error:
+            if not host.is_out_of_memory(error) or tile_size == MIN_TILE_SIZE:
                 raise
         # Only out here are the tensors of the failed attempt free: the exception held them.
         host.free_cache()

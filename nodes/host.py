@@ -28,7 +28,10 @@ except ImportError:
 
 MODEL_FOLDER = "adain"
 STYLE_FOLDER = "adain_styles"
+EXAMPLE_STYLES = WEIGHTS.parent / "examples" / "styles"
+_OUTSIDE = {MODEL_FOLDER: WEIGHTS, STYLE_FOLDER: EXAMPLE_STYLES}  # where models are when there is no ComfyUI
 ENDINGS = {".safetensors"}
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 class ManagedModel:
@@ -43,8 +46,8 @@ class ManagedModel:
         self._patcher = None
         if management is not None:
             device = management.get_torch_device()
-            if management.should_use_fp16(device):
-                self.model.half()
+            # Like a VAE, these models go between images and features, and follow its switches (--fp16-vae, ...).
+            self.model.to(management.vae_dtype(device, [torch.float16]))
             self._patcher = comfy.model_patcher.ModelPatcher(self.model, device, management.vae_offload_device())
 
     def load(self, memory_required: int = 0) -> nn.Module:
@@ -71,11 +74,15 @@ def available_memory() -> int:
     return int(management.get_free_memory(device) * 0.7)
 
 
-def out_of_memory_error() -> type[BaseException]:
-    """What the compute device raises when its memory is used up."""
-    if management is not None and management.OOM_EXCEPTION is not Exception:
-        return management.OOM_EXCEPTION
-    return torch.OutOfMemoryError
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception means that the compute device's memory is used up."""
+    known = management is not None and management.OOM_EXCEPTION is not Exception
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        known and isinstance(error, management.OOM_EXCEPTION)
+    ):
+        return True
+    # The CPU's allocator and Apple's raise a plain RuntimeError.
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def free_cache() -> None:
@@ -109,7 +116,7 @@ def register_folders() -> None:
     """Tells ComfyUI where models and styles are, keeping what extra_model_paths.yaml put there."""
     if management is None:
         return
-    for name, extra in ((MODEL_FOLDER, [str(WEIGHTS)]), (STYLE_FOLDER, [])):
+    for name, extra in ((MODEL_FOLDER, [str(WEIGHTS)]), (STYLE_FOLDER, [str(EXAMPLE_STYLES)])):
         paths, endings = folder_paths.folder_names_and_paths.get(name, ([], set()))
         home = str(Path(folder_paths.models_dir) / name)
         known = [*paths, home, *extra]
@@ -119,15 +126,15 @@ def register_folders() -> None:
 def model_files(folder: str = MODEL_FOLDER) -> list[str]:
     """Names of the safetensors files in a model folder, as they are on disk now."""
     if management is None:
-        return sorted(path.name for path in WEIGHTS.glob("*.safetensors")) if folder == MODEL_FOLDER else []
+        return sorted(path.name for path in _OUTSIDE[folder].glob("*.safetensors"))
     return folder_paths.get_filename_list(folder)
 
 
 def model_path(name: str, folder: str = MODEL_FOLDER) -> Path:
     """The path of a model file; AdaINError names the folders searched when it is not there."""
     if management is None:
-        path = WEIGHTS / name
-        found, searched = (str(path) if path.is_file() else None), [str(WEIGHTS)]
+        path = _OUTSIDE[folder] / name
+        found, searched = (str(path) if path.is_file() else None), [str(path.parent)]
     else:
         found, searched = folder_paths.get_full_path(folder, name), folder_paths.get_folder_paths(folder)
     if found is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..adain_core.color import match_color
-from ..adain_core.pipeline import apply_style
 from ..adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
 from . import batches
 from .apply import ALPHA
@@ -15,7 +13,10 @@ from .types import CATEGORY
 class Stylize:
     """AdaIN Stylize."""
 
-    DESCRIPTION = "Stylizes images in one step, with the models that come with the pack."
+    DESCRIPTION = (
+        "Stylizes images in one step, with the models that come with the pack. Frames of a video go through a few at a "
+        "time, so that long batches need no more memory than their images."
+    )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["neural style transfer", "style transfer", "adain"]
     RETURN_TYPES = ("IMAGE",)
@@ -28,10 +29,7 @@ class Stylize:
         return {
             "required": {
                 "content": ("IMAGE", {"tooltip": "Images to stylize, of any size."}),
-                "style": (
-                    "IMAGE",
-                    {"tooltip": "One style image, or one per content image."},
-                ),
+                "style": ("IMAGE", {"tooltip": "One style image, or one per content image."}),
                 "alpha": ALPHA,
             },
             "optional": {
@@ -46,9 +44,7 @@ class Stylize:
     def stylize(self, content, style, alpha, mask=None, preserve_color=False):
         encoder = shared_model("encoder", DEFAULT_ENCODER)
         decoder = shared_model("decoder", DEFAULT_DECODER)
-        content, style = to_core(content), to_core(style)
-        if preserve_color:
-            style = match_color(style.expand(max(len(style), len(content)), -1, -1, -1), content)
-        features = batches.encode(encoder, content)
-        stylized = apply_style(features, batches.encode(encoder, style).style, alpha, mask=mask_or_none(mask))
-        return (to_comfy(batches.decode(decoder, stylized)),)
+        mask = mask_or_none(mask)
+        return (
+            to_comfy(batches.stylize(encoder, decoder, to_core(content), to_core(style), alpha, mask, preserve_color)),
+        )

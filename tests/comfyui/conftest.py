@@ -1,0 +1,29 @@
+"""One real ComfyUI for all tests here; they are skipped, saying why, where there is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from .server import Server, find_comfyui
+
+
+@pytest.fixture(scope="session")
+def start_comfyui(tmp_path_factory):
+    """Starts a ComfyUI with more switches; stopped at the end of the session."""
+    found = find_comfyui()
+    if isinstance(found, str):
+        pytest.skip(found)
+    running = []
+
+    def start(*arguments: str) -> Server:
+        running.append(Server(*found, tmp_path_factory.mktemp("comfyui"), arguments))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def comfyui(start_comfyui) -> Server:
+    return start_comfyui()

@@ -1,0 +1,88 @@
+"""What the example workflows shall give, computed with the core alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adain_core import Stylizer, channels, mix
+from adain_core.color import match_color
+from adain_core.images import load_picture
+from adain_core.pipeline import apply_style
+from adain_core.style_file import load_style
+
+from .server import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+def _image(name: str) -> Tensor:
+    return load_picture(EXAMPLES / f"{name}.jpg").pixels
+
+
+def _stylize(s: Stylizer) -> list[Tensor]:
+    return [s.stylize(_image("content_astronaut"), _image("style_starry_night"))]
+
+
+def _mix(s: Stylizer) -> list[Tensor]:
+    styles = [_image("style_starry_night"), _image("style_paint_brushes")]
+    return [s.stylize(_image("content_chelsea"), styles, weights=[0.5, 0.5])]
+
+
+def _alpha(s: Stylizer) -> list[Tensor]:
+    style = s.style(_image("style_safe_landing"))
+    return [torch.cat([s.stylize(_image("content_coffee"), style, alpha=a) for a in (0.25, 0.5, 0.75, 1.0)])]
+
+
+def _channels(s: Stylizer) -> list[Tensor]:
+    content, style = s.encode(_image("content_chelsea")), s.style(_image("style_safe_landing"))
+    chosen = channels.by_difference(content.statistics, style.statistics, 256)
+    return [s.decode(apply_style(content, style, channels=chosen))]
+
+
+def _regions(s: Stylizer) -> list[Tensor]:
+    right = (torch.arange(512.0) + 1).div(400).clamp(max=1).expand(1, 512, 512)  # FeatherMask, 400 pixels at the left
+    styles = [_image("style_starry_night"), _image("style_honeywave")]
+    return [s.stylize(_image("content_astronaut"), styles, masks=[1 - right, right])]
+
+
+def _colors(s: Stylizer) -> list[Tensor]:
+    content = _image("content_coffee")
+    result = s.stylize(content, _image("style_paint_brushes"), preserve_color=True)
+    return [result, match_color(result, content, "luminance")]
+
+
+def _save_and_load(s: Stylizer) -> list[Tensor]:
+    starry_night = load_style(EXAMPLES / "styles/starry_night.safetensors")
+    mixed = mix([s.style(_image("style_tissue")), starry_night], [0.4, 0.6])
+    return [s.stylize(_image("content_chelsea"), mixed)]
+
+
+def _frames(s: Stylizer) -> list[Tensor]:
+    first, *others = [_image(f"content_{name}") for name in ("astronaut", "chelsea", "coffee")]
+    style = s.style(_image("style_starry_night"))
+    return [torch.cat([s.stylize(x, style) for x in (first, *(_like_image_batch(o, first) for o in others))])]
+
+
+def _like_image_batch(image: Tensor, first: Tensor) -> Tensor:
+    """ComfyUI's ImageBatch: the centre at the first image's aspect, scaled to its size."""
+    height, width = image.shape[2:]
+    aspect = first.shape[3] / first.shape[2]
+    x = max(round((width - width * (aspect / (width / height))) / 2), 0) if width / height > aspect else 0
+    y = max(round((height - height * ((width / height) / aspect)) / 2), 0) if width / height < aspect else 0
+    return F.interpolate(image[..., y : height - y, x : width - x], first.shape[2:], mode="bilinear")
+
+
+EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
+    "stylize": _stylize,
+    "mix_two_styles": _mix,
+    "alpha_in_steps": _alpha,
+    "channel_mask": _channels,
+    "regions_by_mask": _regions,
+    "keep_colors": _colors,
+    "save_and_load_style": _save_and_load,
+    "frame_batch": _frames,
+}

@@ -1,0 +1,145 @@
+"""A real ComfyUI server with the pack in it, for tests: found, started on a temporary folder, asked over its API."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACK_FOLDER = "adain-style-transfer"
+_START_SECONDS = 180
+_POLL_SECONDS = 0.2
+
+
+def find_comfyui() -> tuple[Path, Path] | str:
+    """ComfyUI's folder and its Python, or the reason why there is none."""
+    places = [Path(p) for p in (os.environ.get("COMFYUI_PATH"),) if p]
+    if ROOT.parent.name == "custom_nodes":
+        places.append(ROOT.parent.parent)
+    places += [Path.home() / "ComfyUI", Path.home() / "comfy" / "ComfyUI"]
+    folder = next((place for place in places if (place / "main.py").is_file()), None)
+    if folder is None:
+        return f"no ComfyUI in {', '.join(map(str, places))}; set COMFYUI_PATH"
+    python = Path(os.environ.get("COMFYUI_PYTHON") or folder / ".venv" / "bin" / "python")
+    if not python.is_file():
+        return f"no Python of ComfyUI at {python}; set COMFYUI_PYTHON"
+    return folder, python
+
+
+class Server:
+    """One running ComfyUI.
+
+    Args:
+        base: temporary folder for its input, output, models and the pack.
+        arguments: more command-line switches, such as ``--novram``.
+    """
+
+    def __init__(self, comfyui: Path, python: Path, base: Path, arguments: tuple[str, ...] = ()) -> None:
+        self.base = base
+        for name in ("custom_nodes", "input", "output", "temp", "user/default", "models"):
+            (base / name).mkdir(parents=True, exist_ok=True)
+        (base / "custom_nodes" / PACK_FOLDER).symlink_to(ROOT)
+        (base / "user/default/comfy.settings.json").write_text('{"Comfy.TutorialCompleted": true}')
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = base / "log.txt"
+        command = [python, "main.py", "--port", str(self.port), "--base-directory", base, "--cpu"]
+        command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *arguments]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(c) for c in command], cwd=comfyui, stdout=log, stderr=subprocess.STDOUT
+            )
+        self.client = uuid.uuid4().hex
+        self._wait()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str):
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: dict | None = None):
+        request = urllib.request.Request(f"{self.url}{path}", json.dumps(body or {}).encode())
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read()
+                return json.loads(text) if text else None
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{path}: {error.code} {error.read().decode()}") from None
+
+    def submit(self, prompt: dict) -> str:
+        """Queues a workflow in API format; its id."""
+        return self.post("/prompt", {"prompt": prompt, "client_id": self.client})["prompt_id"]
+
+    def wait(self, prompt_id: str, seconds: float = 120) -> dict:
+        """The history entry of a finished run, whatever its end."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            entry = self.get(f"/history/{prompt_id}").get(prompt_id)
+            if entry:
+                return entry
+            time.sleep(_POLL_SECONDS)
+        raise AssertionError(f"the run did not finish in {seconds} s; see {self.log.read_text()[-2000:]}")
+
+    def run(self, prompt: dict, seconds: float = 120) -> dict[str, torch.Tensor]:
+        """Runs a workflow in API format; the images of each output node, ``[B, H, W, 3]`` 0..1."""
+        entry = self.wait(self.submit(prompt), seconds)
+        assert entry["status"]["status_str"] == "success", error_of(entry)
+        return {
+            node: torch.cat([self._image(image) for image in output["images"]])
+            for node, output in entry["outputs"].items()
+            if "images" in output
+        }
+
+    def _image(self, reference: dict) -> torch.Tensor:
+        with urllib.request.urlopen(f"{self.url}/view?{urllib.parse.urlencode(reference)}", timeout=60) as answer:
+            image = Image.open(io.BytesIO(answer.read())).convert("RGB")
+        return torch.from_numpy(np.array(image))[None].float() / 255
+
+    def _wait(self) -> None:
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                self.get("/system_stats")
+                return
+            except OSError:
+                time.sleep(_POLL_SECONDS)
+        self.stop()
+        raise AssertionError(f"ComfyUI did not start: {self.log.read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def add_input(self, *paths: Path) -> None:
+        """Copies files into ComfyUI's input folder."""
+        for path in paths:
+            shutil.copy(path, self.base / "input" / path.name)
+
+
+def error_of(entry: dict) -> str:
+    """The error message of a failed run."""
+    messages = dict(entry["status"]["messages"])
+    return str(messages.get("execution_error", {}).get("exception_message", entry["status"]))
