@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,11 +16,14 @@ from ..adain_core.features import Features
 from ..adain_core.memory import working_memory
 from ..adain_core.pipeline import Progress
 from ..adain_core.tiling import MIN_TILE_SIZE
+from ..adain_core.vgg import FEATURE_CHANNELS, feature_size
 from . import host
 
 _FIRST_FALLBACK = 1024  # pixels; tiles after the first out-of-memory error when there were none
 _LARGEST_REQUEST = 2 << 30  # bytes; larger work is tiled rather than all other models unloaded for it
 _FRAMES = 8  # of a batch in flight at a time: their features are nearly three times as large as they are
+_FLOAT_BYTES = 4
+_SMALL = 16  # features at most this fraction of the memory stay on the compute device between encoder and decoder
 _STEPS = 100  # of the progress bar, for each of those chunks
 
 T = TypeVar("T")
@@ -31,13 +35,20 @@ def encode(
     mask: Tensor | None = None,
     tile_size: int = 0,
     progress: Progress | None = None,
+    device: torch.device | None = None,
 ) -> Features:
-    """`adain_core.pipeline.encode` on ComfyUI's device; images ``[B, 3, H, W]``."""
-    model = encoder.load(_request(images))
+    """`adain_core.pipeline.encode` on ComfyUI's device.
+
+    Args:
+        encoder, images, mask, tile_size, progress: as there; images ``[B, 3, H, W]``.
+        device: where the features are kept; None: on the output device.
+    """
+    model = encoder.load(_request(images.shape[2] * images.shape[3]))
     progress = progress or host.progress_bar(images.shape[0])
+    device = device or host.output_device()
 
     def run(tile_size: int, memory: int) -> Features:
-        return pipeline.encode(model, images, mask, tile_size, progress, host.output_device(), memory)
+        return pipeline.encode(model, images, mask, tile_size, progress, device, memory)
 
     return _shrinking(run, tile_size)
 
@@ -46,7 +57,7 @@ def decode(
     decoder: host.ManagedModel, features: Features, tile_size: int = 0, progress: Progress | None = None
 ) -> Tensor:
     """`adain_core.pipeline.decode` on ComfyUI's device."""
-    model = decoder.load(min(working_memory(features.size[0] * features.size[1]), _LARGEST_REQUEST))
+    model = decoder.load(_request(features.size[0] * features.size[1]))
     progress = progress or host.progress_bar(features.tensor.shape[0])
 
     def run(tile_size: int, memory: int) -> Tensor:
@@ -96,7 +107,8 @@ def stylize(
             if preserve_color:
                 look = match_color(look.expand(len(images), -1, -1, -1), images.to(look.device))
             known = encode(encoder, look, progress=_third(bar, k, 0, len(starts))).style
-        features = encode(encoder, images, progress=_third(bar, k, 1, len(starts)))
+        device = _features_device(images)
+        features = encode(encoder, images, progress=_third(bar, k, 1, len(starts)), device=device)
         region = None if mask is None else _part(mask, chunk)
         features = pipeline.apply_style(features, known, alpha, mask=region)
         result[chunk] = decode(decoder, features, progress=_third(bar, k, 2, len(starts)))
@@ -117,8 +129,16 @@ def _third(bar: Progress, chunk: int, step: int, chunks: int) -> Progress:
     return tell
 
 
-def _request(images: Tensor) -> int:
-    return min(working_memory(images.shape[2] * images.shape[3]), _LARGEST_REQUEST)
+def _features_device(images: Tensor) -> torch.device:
+    """The compute device for features that are small beside its memory, else the output device."""
+    places = math.prod(feature_size(*images.shape[2:]))
+    size = len(images) * places * FEATURE_CHANNELS * _FLOAT_BYTES
+    small = size * _SMALL <= host.available_memory()
+    return host.compute_device() if small else host.output_device()
+
+
+def _request(pixels: int) -> int:
+    return min(working_memory(pixels), _LARGEST_REQUEST)
 
 
 def _shrinking(run: Callable[[int, int], T], tile_size: int) -> T:

@@ -53,10 +53,15 @@ class ManagedModel:
     def load(self, memory_required: int = 0) -> nn.Module:
         """The module on the compute device, after making room for it and for that many bytes of work."""
         if self._patcher is None:
-            return self.model.to(best_device())
+            return self.model.to(compute_device())
         # The convolutions are plain torch modules, which ComfyUI cannot run from another device's memory: all or none.
         management.load_models_gpu([self._patcher], memory_required=memory_required, force_full_load=True)
         return self.model
+
+
+def compute_device() -> torch.device:
+    """Where models compute."""
+    return best_device() if management is None else management.get_torch_device()
 
 
 def output_device() -> torch.device:
@@ -66,10 +71,8 @@ def output_device() -> torch.device:
 
 def available_memory() -> int:
     """Bytes that a computation may use on the compute device."""
-    if management is None:
-        return budget(best_device())
-    device = management.get_torch_device()
-    if management.is_device_cpu(device):
+    device = compute_device()
+    if management is None or management.is_device_cpu(device):
         return budget(device)
     return int(management.get_free_memory(device) * 0.7)
 
