@@ -6,15 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .commands import importing, stylize
+from .commands import evaluate, importing, stylize, train
 from .errors import AdaINError
 
-COMMANDS = (stylize, importing)
+COMMANDS = (stylize, importing, train, evaluate)
 USER_MISTAKE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. A mistake of the user's becomes one line on stderr and exit status 2."""
+    """Runs one command, whose status it returns. A mistake of the user's: one line on stderr and exit status 2."""
     parser = argparse.ArgumentParser(
         prog="python -m adain_core", description="Arbitrary style transfer with adaptive instance normalization."
     )
@@ -23,11 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except AdaINError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_MISTAKE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0

@@ -1,0 +1,84 @@
+"""``evaluate``: a decoder's losses and reconstruction on pairs of images it was not trained on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import torch
+from tqdm import tqdm
+
+from ..dataset import Images, center_crop, list_images
+from ..errors import AdaINError
+from ..evaluation import evaluate
+from ..files import atomic_write
+from ..images import Picture, check_writable, save_picture, to_tensor
+from ..plotting import sample_grid
+from ..vgg import STRIDE, TAPS
+from .models import add_model_options, load_stylizer
+
+_SHOWN = 8  # rows of the picture
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a decoder on held-out images",
+        description=__doc__,
+        epilog="Sorted by name, content image k is paired with style image k; the shorter list is repeated.",
+    )
+    parser.add_argument("content_folder", metavar="CONTENT_DIR", help="photographs, at any depth")
+    parser.add_argument("style_folder", metavar="STYLE_DIR", help="style images, at any depth")
+    parser.add_argument("--size", type=int, default=256, metavar="N", help="side in pixels (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, metavar="N", help="how many (default: as many as the longer list)")
+    parser.add_argument("-o", "--output", metavar="JSON", help="also write the figures to this file")
+    parser.add_argument("--picture", metavar="OUT", help="also write the first pairs side by side, .png or .jpg")
+    add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    if options.size < STRIDE or options.size % STRIDE:
+        raise AdaINError(f"--size: expected a multiple of {STRIDE}, found {options.size}")
+    if options.pairs is not None and options.pairs < 1:
+        raise AdaINError(f"--pairs: expected a number of at least 1, found {options.pairs}")
+    if options.picture:
+        check_writable(options.picture)
+    sides = [_usable(folder, options.size) for folder in (options.content_folder, options.style_folder)]
+    pairs = options.pairs or max(map(len, sides))
+    stylizer = load_stylizer(options)
+    content, style = ([side[k % len(side)] for k in range(pairs)] for side in sides)
+    result = evaluate(stylizer.encoder, stylizer.decoder, torch.stack(content), torch.stack(style))
+    figures = result.figures() | {"pairs": pairs, "size": options.size}
+    if options.output:
+        with atomic_write(options.output) as temporary:
+            temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if options.picture:
+        columns = {
+            "content": torch.stack(content),
+            "style": torch.stack(style),
+            "stylized": result.outputs,
+            "content = style": result.reconstructions,
+        }
+        grid = sample_grid({name: images[:_SHOWN] for name, images in columns.items()})
+        save_picture(options.picture, Picture(to_tensor(grid)))
+    print(f"{pairs} pairs at {options.size} px")
+    print(f"content loss            {result.content:.3f}")
+    for tap, value in zip(TAPS, result.style, strict=True):
+        print(f"style loss at {tap}   {value:.3f}")
+    print(f"style loss              {sum(result.style):.3f}")
+    print(f"reconstruction PSNR     {result.psnr:.2f} dB")
+    print(f"values outside 0..1     {100 * result.outside:.2f} %")
+
+
+def _usable(folder: str, size: int) -> list[torch.Tensor]:
+    images = Images(list_images(folder), size // 2)
+    found = []
+    for index in tqdm(range(len(images)), desc=folder, leave=False):
+        path = str(images.paths[index])
+        pixels = images.read(index)  # the next usable one in place of one that is not
+        if path not in images.skipped:
+            found.append(center_crop(pixels, size))
+    for path, reason in images.skipped.items():
+        tqdm.write(f"skipped {path}: {reason}")
+    return found
