@@ -45,7 +45,11 @@ def import_model(source: str | Path) -> VGGEncoder | Decoder:
     Raises:
         AdaINError: no such file, a file that holds anything but tensors, or an unknown layout (naming its keys).
     """
-    state = _read(source)
+    return import_state(_read(source), source)
+
+
+def import_state(state: State, source: str | Path) -> VGGEncoder | Decoder:
+    """As `import_model`, from tensors by name; ``source`` says in errors where they are from."""
     for recognises, convert in _LAYOUTS:
         if recognises(state):
             model, weights = convert(state)

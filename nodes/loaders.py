@@ -6,12 +6,21 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..adain_core.checkpoint import load_decoder, load_encoder, read_metadata
+from ..adain_core.download import AUTHORS_DECODER, AUTHORS_ENCODER, KnownModel, fetch_model, torchvision_encoder
 from ..adain_core.errors import AdaINError
 from ..adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
 from . import host
 from .types import CATEGORY, DECODER, ENCODER
 
 _KEPT = 8  # models in memory; a pair is 28 MB
+# Saved workflows hold these names: they never change.
+FETCHED: dict[str, dict[str, KnownModel]] = {
+    "encoder": {
+        "vgg_normalised of the AdaIN authors (downloads 80 MB once)": AUTHORS_ENCODER,
+        "VGG-19 of torchvision (downloads 548 MB once)": torchvision_encoder(),
+    },
+    "decoder": {"decoder of the AdaIN authors (downloads 14 MB once, and its encoder)": AUTHORS_DECODER},
+}
 
 
 @lru_cache(maxsize=_KEPT)
@@ -26,9 +35,21 @@ def shared_model(kind: str, path: Path) -> host.ManagedModel:
 
 
 def names_of(kind: str, first: str) -> list[str]:
-    """Files that hold an encoder (or a decoder), the bundled one first."""
+    """Files that hold an encoder (or a decoder), the bundled one first; then those that can be fetched."""
     names = [name for name in host.model_files() if _holds(name, kind)]
-    return sorted(names, key=lambda name: (name != first, name))
+    return [*sorted(names, key=lambda name: (name != first, name)), *FETCHED[kind]]
+
+
+def _path(kind: str, name: str) -> Path:
+    """The file of a name in the list, fetched when it is one of those."""
+    if name not in FETCHED[kind]:
+        return host.model_path(name)
+    return fetch_model(FETCHED[kind][name], host.save_folder(host.MODEL_FOLDER), host.progress_bar(1))
+
+
+def _changed(kind: str, name: str) -> int:
+    """For IS_CHANGED: the time the file changed; one that is to be fetched never does."""
+    return 0 if name in FETCHED[kind] else host.model_path(name).stat().st_mtime_ns
 
 
 def _holds(name: str, kind: str) -> bool:
@@ -41,7 +62,7 @@ def _holds(name: str, kind: str) -> bool:
 class LoadEncoder:
     """Load VGG Encoder."""
 
-    DESCRIPTION = "Loads a VGG encoder. The pack brings VGG-19; put others into models/adain."
+    DESCRIPTION = "Loads a VGG encoder. The pack brings VGG-19; put others into models/adain, or let them be fetched."
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["vgg", "vgg19", "adain encoder", "style transfer"]
     RETURN_TYPES = (ENCODER,)
@@ -51,15 +72,18 @@ class LoadEncoder:
 
     @classmethod
     def INPUT_TYPES(cls):
-        tooltip = "Encoder files (.safetensors) in models/adain and in the pack's weights folder."
+        tooltip = (
+            "Encoder files (.safetensors) in models/adain and in the pack's weights folder. The last entries are "
+            "downloaded into models/adain when they run for the first time."
+        )
         return {"required": {"encoder_name": (names_of("encoder", DEFAULT_ENCODER.name), {"tooltip": tooltip})}}
 
     @classmethod
     def IS_CHANGED(cls, encoder_name):
-        return host.model_path(encoder_name).stat().st_mtime_ns
+        return _changed("encoder", encoder_name)
 
     def load(self, encoder_name):
-        return (shared_model("encoder", host.model_path(encoder_name)),)
+        return (shared_model("encoder", _path("encoder", encoder_name)),)
 
 
 class LoadDecoder:
@@ -75,12 +99,15 @@ class LoadDecoder:
 
     @classmethod
     def INPUT_TYPES(cls):
-        tooltip = "Decoder files (.safetensors) in models/adain and in the pack's weights folder."
+        tooltip = (
+            "Decoder files (.safetensors) in models/adain and in the pack's weights folder. The last entry is "
+            "downloaded into models/adain when it runs for the first time; it needs the same authors' encoder."
+        )
         return {"required": {"decoder_name": (names_of("decoder", DEFAULT_DECODER.name), {"tooltip": tooltip})}}
 
     @classmethod
     def IS_CHANGED(cls, decoder_name):
-        return host.model_path(decoder_name).stat().st_mtime_ns
+        return _changed("decoder", decoder_name)
 
     def load(self, decoder_name):
-        return (shared_model("decoder", host.model_path(decoder_name)),)
+        return (shared_model("decoder", _path("decoder", decoder_name)),)

@@ -1,0 +1,61 @@
+"""The loaders' lists, and models that are fetched when chosen."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+
+
+@pytest.fixture
+def loaders(pack):
+    return sys.modules[f"{pack.__name__}.nodes.loaders"]
+
+
+def offered(node):
+    (spec,) = node.INPUT_TYPES()["required"].values()
+    return spec[0]
+
+
+def test_lists_start_with_the_bundled_model_and_end_with_those_to_fetch(loaders):
+    assert offered(loaders.LoadEncoder)[0] == DEFAULT_ENCODER.name
+    assert offered(loaders.LoadDecoder)[0] == DEFAULT_DECODER.name
+    assert offered(loaders.LoadEncoder)[-2:] == list(loaders.FETCHED["encoder"])
+    assert offered(loaders.LoadDecoder)[-1:] == list(loaders.FETCHED["decoder"])
+    assert DEFAULT_DECODER.name not in offered(loaders.LoadEncoder), "each lists its own kind"
+
+
+def test_a_chosen_entry_is_fetched_into_the_models_folder(loaders, tmp_path, monkeypatch):
+    asked = []
+
+    def fetch(model, folder, progress):
+        asked.append((model.source, folder))
+        return Path(shutil.copy(DEFAULT_ENCODER, folder / model.file))
+
+    monkeypatch.setattr(loaders, "fetch_model", fetch)
+    monkeypatch.setattr(loaders.host, "save_folder", lambda kind: tmp_path)
+    name = next(iter(loaders.FETCHED["encoder"]))
+    (encoder,) = loaders.LoadEncoder().load(name)
+    assert asked == [("vgg_normalised.pth", tmp_path)]
+    assert encoder.model.fingerprint
+    assert loaders.LoadEncoder.IS_CHANGED(name) == loaders.LoadEncoder.IS_CHANGED(name), "not run again for nothing"
+
+
+def test_a_decoder_where_an_encoder_is_expected(loaders):
+    with pytest.raises(ValueError, match="expected an encoder file, found one that holds a decoder"):
+        loaders.LoadEncoder().load(DEFAULT_DECODER.name)
+
+
+def test_a_changed_file_is_loaded_again(loaders, tmp_path, monkeypatch):
+    path = tmp_path / "encoder.safetensors"
+    shutil.copy(DEFAULT_ENCODER, path)
+    monkeypatch.setattr(loaders.host, "model_path", lambda name: path)
+    before, seen = loaders.LoadEncoder.IS_CHANGED(path.name), loaders.LoadEncoder().load(path.name)[0]
+    assert loaders.LoadEncoder().load(path.name)[0] is seen
+    path.touch()
+    assert loaders.LoadEncoder.IS_CHANGED(path.name) != before
+    assert loaders.LoadEncoder().load(path.name)[0] is not seen
