@@ -5,6 +5,7 @@ from .nodes.channel_mask import ChannelMask
 from .nodes.decode import Decode
 from .nodes.encode import Encode
 from .nodes.example_image import ExampleImage
+from .nodes.fit_style import FitStyle
 from .nodes.host import register_folders
 from .nodes.loaders import LoadDecoder, LoadEncoder
 from .nodes.match_color import MatchColor
@@ -22,6 +23,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINChannelMask": ChannelMask,
     "AdaINSaveStyle": SaveStyle,
     "AdaINLoadStyle": LoadStyle,
+    "AdaINFitStyle": FitStyle,
     "AdaINMatchColor": MatchColor,
     "AdaINExampleImage": ExampleImage,
     "AdaINStylize": Stylize,
@@ -36,6 +38,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINChannelMask": "AdaIN Channel Mask",
     "AdaINSaveStyle": "Save Style",
     "AdaINLoadStyle": "Load Style",
+    "AdaINFitStyle": "Fit Style",
     "AdaINMatchColor": "Match Color",
     "AdaINExampleImage": "Example Image",
     "AdaINStylize": "AdaIN Stylize",

@@ -24,6 +24,7 @@ CONTRACT = {
     "AdaINDecode": (["decoder", "features"], ["tile_size"], ["IMAGE"]),
     "AdaINSaveStyle": (["style", "name"], [], ["ADAIN_STYLE"]),
     "AdaINLoadStyle": (["name"], [], ["ADAIN_STYLE"]),
+    "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], [], ["ADAIN_STYLE"]),
     "AdaINMatchColor": (["image", "reference", "method"], [], ["IMAGE"]),
     "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color"], ["IMAGE"]),
 }
