@@ -105,7 +105,7 @@ def test_automatic_tiles_fit(height, width, available):
 
 
 def test_a_tile_too_small(models):
-    with pytest.raises(AdaINError, match="expected 0 .* or at least 64 pixels, found 32"):
+    with pytest.raises(AdaINError, match=r"expected 0 .* or at least 64 pixels, found 32"):
         encode(models[0], torch.rand(1, 3, 8, 8), tile_size=32)
 
 
