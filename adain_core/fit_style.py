@@ -26,7 +26,7 @@ from .vgg import VGGEncoder, check_images
 
 STEP_SIZE = 0.02  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
 LARGEST_STYLE = 1024  # pixels, the longer side: larger images are scaled down
-CROP = 256  # pixels, of the contents that are stylized meanwhile
+CROP = 192  # pixels, of the contents that are stylized meanwhile
 
 
 def fit_style(

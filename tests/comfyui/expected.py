@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adain_core import Stylizer, channels, mix
 from adain_core.color import match_color
+from adain_core.fit_style import fit_style
 from adain_core.images import load_picture
 from adain_core.pipeline import apply_style
 from adain_core.style_file import load_style
@@ -61,6 +62,12 @@ def _save_and_load(s: Stylizer) -> list[Tensor]:
     return [s.stylize(_image("content_chelsea"), mixed)]
 
 
+def _fit(s: Stylizer) -> list[Tensor]:
+    first, second = _image("style_starry_night"), _image("style_paint_brushes")
+    style = fit_style(s.encoder, s.decoder, [first, _like_image_batch(second, first)], steps=8)
+    return [s.stylize(_image("content_chelsea"), style)]
+
+
 def _frames(s: Stylizer) -> list[Tensor]:
     first, *others = [_image(f"content_{name}") for name in ("astronaut", "chelsea", "coffee")]
     style = s.style(_image("style_starry_night"))
@@ -85,4 +92,5 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "keep_colors": _colors,
     "save_and_load_style": _save_and_load,
     "frame_batch": _frames,
+    "fit_style": _fit,
 }

@@ -1,11 +1,13 @@
 """Makes the example workflows' thumbnails and the README's picture from real results.
 
-python -m tests.comfyui.make_thumbnails      after a change of the decoder or of a workflow
+python -m tests.comfyui.make_thumbnails              after a change of the decoder
+python -m tests.comfyui.make_thumbnails stylize ...  only those workflows
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -34,13 +36,14 @@ def main() -> None:
         server = Server(*found, Path(folder))
         try:
             for path in sorted(EXAMPLES.glob("*.json")):
-                if path.stem.startswith("train"):
+                if path.stem.startswith("train") or (sys.argv[1:] and path.stem not in sys.argv[1:]):
                     continue
                 images = server.run(to_api(json.loads(path.read_text()), server.get("/object_info")))
                 thumbnail(torch.cat(list(images.values())).movedim(3, 1), path.with_suffix(".jpg"))
         finally:
             server.stop()
-    table()
+    if not sys.argv[1:]:
+        table()
 
 
 def thumbnail(images: Tensor, path: Path) -> None:
