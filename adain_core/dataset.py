@@ -280,5 +280,6 @@ def _stream_by_threads(pairs: Pairs, indices: _Indices) -> Iterator[Batch]:
 
 
 def _start_worker(_: int) -> None:
-    # Ctrl-C reaches the whole process group; only the trainer decides what it means.
+    # Both may reach the whole process group; only the trainer decides what they mean, and workers end with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,180 @@
+"""What users do in a real ComfyUI beside the examples: switches, model folders, cancel, mistakes."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import pytest
+import torch
+
+from adain_core import Stylizer
+from adain_core.images import load_picture
+from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+
+from .server import ROOT, error_of
+
+SIZE = 64
+
+
+def stylize(frames: int = 1, alpha: float = 1.0, **inputs) -> dict:
+    """A small picture, repeated, in a small style; further inputs of AdaIN Stylize."""
+    return {
+        "1": _node("AdaINExampleImage", name="content_chelsea.jpg"),
+        "2": _node("AdaINExampleImage", name="style_starry_night.jpg"),
+        "3": _scaled("1"),
+        "4": _scaled("2"),
+        "5": _node("RepeatImageBatch", image=["3", 0], amount=frames),
+        "6": _node("AdaINStylize", content=["5", 0], style=["4", 0], alpha=alpha, **inputs),
+        "7": _node("PreviewImage", images=["6", 0]),
+    }
+
+
+def graph(decoder: str = DEFAULT_DECODER.name, mask_size: int = 0, mask_value: float = 1.0) -> dict:
+    """The same as separate nodes, the mask on the style."""
+    prompt = stylize()
+    prompt["10"] = _node("AdaINEncoderLoader", encoder_name=DEFAULT_ENCODER.name)
+    prompt["11"] = _node("AdaINDecoderLoader", decoder_name=decoder)
+    prompt["12"] = _node("AdaINVGGEncode", encoder=["10", 0], image=["3", 0])
+    prompt["13"] = _node("AdaINVGGEncode", encoder=["10", 0], image=["4", 0])
+    if mask_size:
+        prompt["9"] = _node("SolidMask", value=mask_value, width=mask_size, height=mask_size)
+        prompt["13"]["inputs"]["mask"] = ["9", 0]
+    prompt["14"] = _node("AdaINApply", content=["12", 0], style=["13", 0], alpha=1.0)
+    prompt["6"] = _node("AdaINDecode", decoder=["11", 0], features=["14", 0])
+    return prompt
+
+
+def _node(kind: str, **inputs) -> dict:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def _scaled(image: str) -> dict:
+    return _node("ImageScale", image=[image, 0], upscale_method="area", width=SIZE, height=SIZE, crop="center")
+
+
+@pytest.fixture(scope="module")
+def other(start_comfyui, tmp_path_factory):
+    """A ComfyUI with switches, and with a model folder named in extra_model_paths.yaml."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(DEFAULT_DECODER, folder / "decoder_elsewhere.safetensors")
+    config = folder / "extra_model_paths.yaml"
+    config.write_text(f"mine:\n  adain: {folder}\n")
+    switches = ("--fp16-vae", "--disable-smart-memory", "--cache-none")
+    server = start_comfyui(*switches, "--extra-model-paths-config", str(config))
+    yield server
+    server.stop()
+
+
+def decoders(server) -> list[str]:
+    return server.get("/object_info/AdaINDecoderLoader")["AdaINDecoderLoader"]["input"]["required"]["decoder_name"][0]
+
+
+def test_half_precision_and_extra_model_paths(comfyui, other):
+    assert "decoder_elsewhere.safetensors" in decoders(other)
+    assert "decoder_elsewhere.safetensors" not in decoders(comfyui)
+    half = other.run(graph("decoder_elsewhere.safetensors"))["7"]
+    full = comfyui.run(graph())["7"]
+    torch.testing.assert_close(half, full, atol=8 / 255, rtol=0)
+    assert (half - full).abs().mean() < 1 / 255
+    assert not torch.equal(half, full), "half precision shows, if hardly"
+
+
+def test_a_file_dropped_in_appears_and_works(comfyui):
+    folder = comfyui.base / "models/adain/mine"
+    folder.mkdir(parents=True)
+    before = decoders(comfyui)
+    shutil.copy(DEFAULT_DECODER, folder / "dropped_in.safetensors")
+    (new,) = set(decoders(comfyui)) - set(before)
+    assert new.endswith("dropped_in.safetensors")
+    torch.testing.assert_close(comfyui.run(graph(new))["7"], comfyui.run(graph())["7"])
+
+
+def test_a_saved_style_can_be_loaded(comfyui):
+    prompt = graph()
+    prompt["8"] = _node("AdaINSaveStyle", style=["13", 0], name="saved by a test", thumbnail=["4", 0])
+    expected = comfyui.run(prompt)["7"]
+    assert 4000 < (comfyui.base / "models/adain_styles/saved by a test.safetensors").stat().st_size < 20000
+    prompt = graph()
+    prompt["13"] = _node("AdaINLoadStyle", name="saved by a test.safetensors")
+    torch.testing.assert_close(comfyui.run(prompt)["7"], expected)
+
+
+def test_models_are_loaded_once(comfyui):
+    for alpha in (0.3, 0.6):
+        comfyui.run(stylize(alpha=alpha))
+    comfyui.run(graph())
+    assert comfyui.log.read_text().count("Requested to load VGGEncoder") == 1
+
+
+def test_the_run_after_a_cancelled_one_is_whole(comfyui):
+    run = comfyui.submit(stylize(frames=4000, alpha=0.9))
+    end = time.monotonic() + 60
+    while not comfyui.get("/queue")["queue_running"] and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1)
+    comfyui.post("/interrupt")
+    entry = comfyui.wait(run, seconds=30)
+    assert "execution_interrupted" in dict(entry["status"]["messages"])
+    frames = comfyui.run(stylize(frames=9, alpha=0.9))["7"]
+    assert len(frames) == 9
+    torch.testing.assert_close(frames[:1].expand(9, -1, -1, -1), frames, atol=1 / 255 + 1e-6, rtol=0)
+
+
+def failure(comfyui, prompt: dict) -> str:
+    entry = comfyui.wait(comfyui.submit(prompt))
+    assert entry["status"]["status_str"] == "error"
+    return error_of(entry)
+
+
+def test_mistakes_are_told_in_one_sentence(comfyui):
+    prompt = stylize(frames=3)
+    prompt["8"] = _node("RepeatImageBatch", image=["4", 0], amount=2)
+    prompt["6"]["inputs"]["style"] = ["8", 0]
+    assert "style: expected a batch of 1 or of 3 like the content, found 2" in failure(comfyui, prompt)
+    assert "found an empty mask" in failure(comfyui, graph(mask_size=SIZE - 1, mask_value=0.0))
+
+
+def test_a_decoder_of_another_encoder_is_refused(comfyui):
+    from adain_core.checkpoint import load_decoder, save_model
+
+    folder = comfyui.base / "models/adain"
+    save_model(folder / "foreign.safetensors", load_decoder(DEFAULT_DECODER), {"encoder": "0123456789abcdef"})
+    message = failure(comfyui, graph("foreign.safetensors"))
+    assert "0123456789abcdef" in message
+    assert "use a decoder trained for it" in message
+
+
+def test_offline_download_says_what_to_put_where(comfyui):
+    prompt = graph()
+    offered = comfyui.get("/object_info/AdaINEncoderLoader")["AdaINEncoderLoader"]["input"]["required"]
+    entry = next(name for name in offered["encoder_name"][0] if "AdaIN authors" in name)
+    folder = comfyui.base / "models/adain"
+    folder.mkdir(exist_ok=True)
+    # A file brought by hand is looked at before any connection is made, so that this holds with or without one.
+    (folder / "vgg_normalised.pth").write_bytes(b"not the file")
+    try:
+        prompt["10"]["inputs"]["encoder_name"] = entry
+        assert "vgg_normalised.pth: expected a file with SHA-256 804ca283" in failure(comfyui, prompt)
+    finally:
+        (folder / "vgg_normalised.pth").unlink()
+
+
+def test_masks_of_another_size_fit(comfyui):
+    """White everywhere means everywhere, whatever the mask's size."""
+    torch.testing.assert_close(comfyui.run(graph(mask_size=17))["7"], comfyui.run(graph())["7"], atol=0.005, rtol=0)
+
+
+def test_bundled_models_match_the_core(comfyui):
+    content = load_picture(ROOT / "examples/content_coffee.jpg").pixels
+    style = load_picture(ROOT / "examples/style_tissue.jpg").pixels
+    prompt = {
+        "1": _node("AdaINExampleImage", name="content_coffee.jpg"),
+        "2": _node("AdaINExampleImage", name="style_tissue.jpg"),
+        "6": _node("AdaINStylize", content=["1", 0], style=["2", 0], alpha=0.5, preserve_color=True),
+        "7": _node("PreviewImage", images=["6", 0]),
+    }
+    expected = Stylizer.load(device="cpu").stylize(content, style, alpha=0.5, preserve_color=True)
+    torch.testing.assert_close(
+        comfyui.run(prompt)["7"], (expected.movedim(1, 3) * 255).floor() / 255, atol=1 / 255 + 1e-6, rtol=0
+    )
