@@ -145,7 +145,7 @@ def test_a_decoder_of_another_encoder_is_refused(comfyui):
     assert "use a decoder trained for it" in message
 
 
-def test_offline_download_says_what_to_put_where(comfyui):
+def test_a_wrong_file_for_a_known_model_is_refused(comfyui):
     prompt = graph()
     offered = comfyui.get("/object_info/AdaINEncoderLoader")["AdaINEncoderLoader"]["input"]["required"]
     entry = next(name for name in offered["encoder_name"][0] if "AdaIN authors" in name)
@@ -165,7 +165,7 @@ def test_masks_of_another_size_fit(comfyui):
     torch.testing.assert_close(comfyui.run(graph(mask_size=17))["7"], comfyui.run(graph())["7"], atol=0.005, rtol=0)
 
 
-def test_bundled_models_match_the_core(comfyui):
+def test_stylize_equals_the_core(comfyui):
     content = load_picture(ROOT / "examples/content_coffee.jpg").pixels
     style = load_picture(ROOT / "examples/style_tissue.jpg").pixels
     prompt = {
