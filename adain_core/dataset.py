@@ -13,7 +13,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -107,7 +107,7 @@ class Batch:
 
     Attributes:
         content, style: ``[B, 3, n, n]`` RGB 0..1.
-        identity: which samples have the content as their style, bool ``[B]``.
+        identity: which samples have the content as their style, bool ``[B]``, on the CPU.
         skipped: files left out on the way, and why.
     """
 
@@ -118,7 +118,7 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Called by DataLoader, for copies to the GPU that do not wait."""
-        return Batch(self.content.pin_memory(), self.style.pin_memory(), self.identity.pin_memory(), self.skipped)
+        return replace(self, content=self.content.pin_memory(), style=self.style.pin_memory())
 
 
 class Pairs(Dataset):

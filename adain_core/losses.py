@@ -81,17 +81,17 @@ def gram_style_loss(features: Sequence[Tensor], style: Sequence[Tensor], weights
 
 
 def reconstruction_loss(output: Tensor, target: Tensor, samples: Tensor) -> Tensor:
-    """``sum_i m_i mean((x_i - y_i)^2) / B``: how far the chosen samples are from their targets.
+    """``sum_{i in samples} mean((x_i - y_i)^2) / B``: how far the chosen samples are from their targets.
 
     With content = style AdaIN changes nothing, so the decoder must give the photo back.
 
     Args:
         output, target: images or features ``[B, C, H, W]``.
-        samples: ``m``, which samples count, 0 or 1, ``[B]``. Divided by B and not by their number, so that it stays
-            a mean over the batch however the batch is split.
+        samples: indices of those that count, int64, none to all of them. The sum is divided by B and not by their
+            number, so that it stays a mean over the batch however the batch is split.
     """
-    per_sample = (_wide(output) - _wide(target)).square().flatten(1).mean(dim=1)
-    return (per_sample * samples.to(per_sample)).mean()
+    error = _wide(output[samples]) - _wide(target[samples])
+    return error.square().sum() / output.numel()
 
 
 def range_loss(output: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def anchor_loss(output: Tensor, anchor: Tensor, samples: Tensor) -> Tensor:
     Args:
         output: images ``[B, 3, H, W]``.
         anchor: what a frozen decoder made of the same features.
-        samples: which samples count, ``[B]``.
+        samples: as in `reconstruction_loss`.
     """
     return reconstruction_loss(F.avg_pool2d(_wide(output), 8), F.avg_pool2d(_wide(anchor).clamp(0, 1), 8), samples)
 

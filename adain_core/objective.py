@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -50,10 +52,11 @@ class Objective:
     """
 
     def __init__(self, encoder: VGGEncoder, config: TrainingConfig, anchor: Decoder | None = None) -> None:
-        self.encoder = encoder
         self.config = config
         self.anchor = anchor
         self.dtype = _DTYPES[config.precision]
+        # In the precision it computes in: autocast would convert frozen weights anew at every call.
+        self.encoder = encoder if self.dtype == torch.float32 else copy.deepcopy(encoder).to(self.dtype)
         # Without them the encoder need not see the output, which saves half of a step.
         identity = config.identity_share * config.feature_weight
         self.needs_features = config.content_weight + config.style_weight + identity > 0
@@ -63,22 +66,26 @@ class Objective:
 
         Args:
             decoder: the decoder in training (or DistributedDataParallel around it).
-            batch: on the device.
+            batch: images on the device, ``identity`` on the CPU.
 
         Returns:
             The loss to descend, and its parts by name, unweighted and detached, each a scalar.
         """
         config = self.config
-        autocast = torch.autocast(batch.content.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        device = batch.content.device
+        autocast = torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32)
         with torch.no_grad(), autocast:
-            content = self.encoder(batch.content).float()
-            style = [tap.float() for tap in self.encoder.taps(batch.style)]
-            given, target = decoder_input(content, style[-1], config.conditioning)
+            content = self.encoder(batch.content.to(self.dtype))
+            style = self.encoder.taps(batch.style.to(self.dtype))
+            # The target is not rounded to the precision of the convolutions.
+            given, target = decoder_input(content.float(), style[-1].float(), config.conditioning)
             anchor = self.anchor(target) if self.anchor is not None else None
         with autocast:
             output = decoder(given)
-            features = self.encoder.taps(output) if self.needs_features else []
+            features = self.encoder.taps(output.to(self.dtype)) if self.needs_features else []
         output = output.float()
+        identity = batch.identity.nonzero()[:, 0].to(device, non_blocking=True)
+        others = (~batch.identity).nonzero()[:, 0].to(device, non_blocking=True)
         terms: dict[str, tuple[float, Tensor]] = {}
         if features:
             terms["content"] = (config.content_weight, content_loss(features[-1], target))
@@ -86,18 +93,18 @@ class Objective:
             terms["style"] = (config.style_weight, weighted_sum(layers, config.style_layers))
             terms |= {f"style {tap}": (0.0, term) for tap, term in zip(TAPS, layers, strict=True)}
         if config.identity_share > 0:
-            pixels = reconstruction_loss(output, batch.content, batch.identity)
+            pixels = reconstruction_loss(output, batch.content, identity)
             terms["reconstruction"] = (config.reconstruction_weight, pixels)
             if features and config.feature_weight > 0:
                 # An identity sample's style is its content: the style's features are what the output's should be.
-                errors = [reconstruction_loss(f, s, batch.identity) for f, s in zip(features[:3], style, strict=False)]
+                errors = [reconstruction_loss(f, s, identity) for f, s in zip(features[:3], style, strict=False)]
                 terms["features"] = (config.feature_weight, weighted_sum(errors))
         if config.range_weight > 0:
             terms["range"] = (config.range_weight, range_loss(output))
         if config.color_weight > 0:
             terms["color"] = (config.color_weight, color_loss(output, batch.style))
         if anchor is not None:
-            terms["anchor"] = (config.anchor_weight, anchor_loss(output, anchor, ~batch.identity))
+            terms["anchor"] = (config.anchor_weight, anchor_loss(output, anchor, others))
         used = [(weight, term) for weight, term in terms.values() if weight > 0]
         total = weighted_sum([term for _, term in used], [weight for weight, _ in used])
         return total, {"total": total.detach()} | {name: term.detach() for name, (_, term) in terms.items()}

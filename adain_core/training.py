@@ -368,14 +368,11 @@ class Trainer:
         """One optimizer step. Returns the losses, still on the device."""
         config = self.config
         self.skipped |= batch.skipped
-        batch = Batch(
-            *(
-                images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-                for images in (batch.content, batch.style)
-            ),
-            batch.identity.to(self.device, non_blocking=True),
-            {},
+        content, style = (
+            images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+            for images in (batch.content, batch.style)
         )
+        batch = replace(batch, content=content, style=style)
         rate = learning_rate(
             self.step, config.learning_rate, config.schedule, config.steps, config.warmup, config.decay, config.final
         )
