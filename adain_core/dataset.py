@@ -207,8 +207,10 @@ def hold_out(paths: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]
         ``(for training, held out)``. From fewer than ten times as many nothing is taken away: the held out ones are
         then trained on as well.
     """
-    held = [paths[k * len(paths) // count] for k in range(min(count, len(paths)))]
-    if len(paths) < 10 * count:
+    enough = len(paths) >= 10 * count
+    count = min(count, len(paths))
+    held = [paths[k * len(paths) // count] for k in range(count)]
+    if not enough:
         return list(paths), held
     return [path for path in paths if path not in held], held
 
