@@ -45,7 +45,10 @@ class Server:
 
     Args:
         base: temporary folder for its input, output, models and the pack.
-        arguments: more command-line switches, such as ``--novram``.
+        arguments: more command-line switches, such as ``--fp16-vae``.
+
+    Attributes:
+        startup: what it logged until it answered.
     """
 
     def __init__(self, comfyui: Path, python: Path, base: Path, arguments: tuple[str, ...] = ()) -> None:
@@ -119,6 +122,7 @@ class Server:
         while time.monotonic() < end and self._process.poll() is None:
             try:
                 self.get("/system_stats")
+                self.startup = self.log.read_text()
                 return
             except OSError:
                 time.sleep(_POLL_SECONDS)
