@@ -1,0 +1,316 @@
+"""The trainer on tiny crops: it learns, is reproducible, resumes to the bit, and stops as it should."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from adain_core import Stylizer
+from adain_core.checkpoint import load_decoder, load_encoder, read_metadata
+from adain_core.errors import AdaINError
+from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.training import Trainer, TrainingDiverged, resolve_precision
+from adain_core.training_config import TrainingConfig
+from adain_core.training_state import load_state, saved_states
+
+from .pictures import read_png, write_pictures
+
+TINY = TrainingConfig(
+    steps=6,
+    batch_size=2,
+    crop_sizes=((0, 32),),
+    resize=(32, 40),
+    learning_rate=1e-3,
+    precision="float32",
+    save_every=2,
+    preview_every=0,
+    keep=2,
+)
+GUARDED = replace(
+    TINY,
+    optimizer="muon",
+    schedule="cosine",
+    warmup=2,
+    clip=5.0,
+    crop_sizes=((0, 16), (3, 32)),
+    augment_styles=True,
+    identity_share=0.5,
+    reconstruction_weight=10.0,
+    feature_weight=1.0,
+    range_weight=10.0,
+    color_weight=1.0,
+    anchor_weight=10.0,
+)
+
+
+pytestmark = pytest.mark.usefixtures("single_thread")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    base = tmp_path_factory.mktemp("images")
+    return write_pictures(base / "content", 6), write_pictures(base / "style", 5, seed=1)
+
+
+@pytest.fixture
+def encoder():
+    return load_encoder(DEFAULT_ENCODER)
+
+
+@pytest.fixture
+def start():
+    return load_decoder(DEFAULT_DECODER)
+
+
+def weights(path):
+    return load_decoder(path).state_dict()
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(step):
+    def report(progress):
+        if progress.step == step:
+            raise Stop
+
+    return report
+
+
+def test_a_run_leaves_a_folder_that_stylizes(folders, encoder, tmp_path):
+    config = replace(TINY, preview_every=3)
+    trainer = Trainer(encoder, config, *folders, tmp_path / "run", info={"license": "CC0"})
+    shown = []
+    decoder = trainer.train(lambda progress: shown.append(progress))
+    assert [progress.step for progress in shown] == list(range(1, 7))
+    assert [progress.preview is not None for progress in shown] == [False, False, True, False, False, True]
+    assert shown[-1].seconds_left == 0
+    assert shown[-1].steps_per_second > 0
+    assert "step 6/6  content" in str(shown[-1])
+    assert not decoder.training
+    assert equal(decoder.state_dict(), weights(trainer.decoder_path))
+    out = Stylizer.load(decoder=trainer.decoder_path, device="cpu").stylize(
+        torch.rand(1, 3, 40, 30), torch.rand(1, 3, 32, 32)
+    )
+    assert out.shape == (1, 3, 40, 30)
+
+    metadata = read_metadata(trainer.decoder_path)
+    assert metadata["encoder"] == encoder.fingerprint
+    assert metadata["steps"] == "6"
+    assert metadata["license"] == "CC0"
+    assert TrainingConfig.from_json(metadata["training"]) == config
+    assert json.loads(metadata["held_out"])["psnr"] == trainer.evaluation.psnr
+
+    run = tmp_path / "run"
+    assert [path.name for path in saved_states(run / "checkpoints")] == [
+        "step-00000004.safetensors",
+        "step-00000006.safetensors",
+    ]
+    assert {path.suffix for path in run.rglob("*") if path.is_file()} == {".safetensors", ".json", ".png"}
+    assert [path.name for path in sorted((run / "previews").iterdir())] == ["step-00000003.png", "step-00000006.png"]
+    assert read_png(run / "preview.png").size == (4 * 36 + 4, 4 * 36 + 4 + 22)
+    assert read_png(run / "losses.png").size == (900, 480)
+    assert TrainingConfig.from_json((run / "config.json").read_text()) == config
+    curves = json.loads((run / "history.json").read_text())
+    assert curves["step"] == [1, 2, 3, 4, 5, 6]
+    assert curves["content"] == pytest.approx(trainer.history.column("content"))
+
+
+def test_training_lowers_the_loss(folders, encoder, tmp_path):
+    # The same two pairs again and again: the loss must fall by much.
+    alone = {"content_weight": 0, "style_weight": 0, "identity_share": 1.0, "reconstruction_weight": 1.0}
+    config = replace(TINY, steps=25, save_every=0, resize=(32, 32), optimizer="muon", learning_rate=0.02, **alone)
+    trainer = Trainer(encoder, config, *folders, tmp_path / "run")
+    trainer.train()
+    losses = trainer.history.column("reconstruction")
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:2]) / 2 * 5
+
+
+@pytest.mark.parametrize("config", [TINY, GUARDED, replace(GUARDED, precision="bfloat16", seed=5)])
+def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start, tmp_path):
+    start = start if config.anchor_weight else None
+    whole = Trainer(encoder, config, *folders, tmp_path / "whole", start=start)
+    whole.train()
+    with pytest.raises(Stop):
+        Trainer(encoder, config, *folders, tmp_path / "parts", start=start).train(stop_at(3))
+    torch.manual_seed(99)  # another process would be in another random state
+    resumed = Trainer(encoder, config, *folders, tmp_path / "parts", start=start, resume=True, workers=1)
+    assert resumed.step == 3
+    resumed.train()
+    assert equal(weights(whole.decoder_path), weights(resumed.decoder_path))
+    assert whole.history.rows == resumed.history.rows
+    first, second = (load_state(saved_states(run.folder / "checkpoints")[-1]).tensors for run in (whole, resumed))
+    first.pop("random.cpu"), second.pop("random.cpu")
+    assert equal(first, second)
+
+
+def test_seeds_decide_weights_and_data(folders, encoder, tmp_path):
+    def run(name, seed):
+        trainer = Trainer(encoder, replace(TINY, steps=2, seed=seed), *folders, tmp_path / name)
+        trainer.train()
+        return weights(trainer.decoder_path), trainer.history.rows
+
+    first, again, other = run("a", 1), run("b", 1), run("c", 2)
+    assert equal(first[0], again[0])
+    assert first[1] == again[1]
+    assert first[1] != other[1]
+
+
+def test_random_state_is_restored(folders, encoder, tmp_path):
+    with pytest.raises(Stop):
+        Trainer(encoder, TINY, *folders, tmp_path / "run").train(stop_at(1))
+    saved = load_state(saved_states(tmp_path / "run/checkpoints")[-1]).tensors["random.cpu"]
+    torch.manual_seed(1234)
+    Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
+    assert torch.equal(torch.get_rng_state(), saved)
+
+
+def test_checkpoints_are_safetensors_with_everything(folders, encoder, tmp_path):
+    Trainer(encoder, TINY, *folders, tmp_path / "run").train()
+    with safe_open(saved_states(tmp_path / "run/checkpoints")[-1], "pt") as file:
+        keys, text = set(file.keys()), file.metadata()
+    assert {"decoder.c.0.weight", "optimizer.0.0.exp_avg", "optimizer.0.0.step", "random.cpu", "history"} <= keys
+    assert text["step"] == "6"
+    assert json.loads(text["losses"])[:3] == ["total", "content", "style"]
+
+
+def test_the_decoder_is_there_from_the_start(folders, encoder, start, tmp_path):
+    def look(progress):
+        assert equal(weights(tmp_path / "run/decoder.safetensors"), start.state_dict())
+        assert equal(weights(tmp_path / "list/mine.safetensors"), start.state_dict())
+        raise Stop
+
+    config = replace(TINY, save_every=0)
+    trainer = Trainer(
+        encoder, config, *folders, tmp_path / "run", start=start, export=tmp_path / "list/mine.safetensors"
+    )
+    with pytest.raises(Stop):
+        trainer.train(look)
+    # ... and what was learned is kept when it is stopped.
+    assert not equal(weights(tmp_path / "run/decoder.safetensors"), start.state_dict())
+    assert equal(weights(tmp_path / "run/decoder.safetensors"), weights(tmp_path / "list/mine.safetensors"))
+    assert load_state(saved_states(tmp_path / "run/checkpoints")[-1]).step == 1
+
+
+def test_request_stop_ends_after_the_step(folders, encoder, tmp_path):
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run")
+    trainer.train(lambda progress: trainer.request_stop() if progress.step == 2 else None)
+    assert trainer.step in (2, 3)
+    assert not trainer.done
+    assert load_state(saved_states(tmp_path / "run/checkpoints")[-1]).step == trainer.step
+
+
+def test_a_longer_training_goes_on(folders, encoder, tmp_path):
+    Trainer(encoder, replace(TINY, steps=2), *folders, tmp_path / "run").train()
+    longer = Trainer(encoder, replace(TINY, steps=4), *folders, tmp_path / "run", resume=True)
+    longer.train()
+    assert (longer.step, len(longer.history)) == (4, 4)
+
+
+def test_a_broken_checkpoint_is_passed_over(folders, encoder, tmp_path):
+    Trainer(encoder, TINY, *folders, tmp_path / "run").train()
+    older, newest = saved_states(tmp_path / "run/checkpoints")
+    newest.write_bytes(newest.read_bytes()[:1000])
+    (older.parent / ".step-00000008.abc.safetensors").write_bytes(b"half a file")
+    resumed = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
+    assert resumed.step == 4
+    assert not list(older.parent.glob(".step-*"))
+    older.write_bytes(b"")
+    with pytest.raises(AdaINError, match="expected a checkpoint that can be read, found 2 that cannot"):
+        Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
+
+
+def test_mixing_up_runs_is_refused(folders, encoder, tmp_path):
+    Trainer(encoder, replace(TINY, steps=1), *folders, tmp_path / "run").train()
+    with pytest.raises(AdaINError, match="expected a new folder, found a run with checkpoints"):
+        Trainer(encoder, TINY, *folders, tmp_path / "run")
+    with pytest.raises(AdaINError, match=r"started with \(seed 0\), found seed 7"):
+        Trainer(encoder, replace(TINY, seed=7), *folders, tmp_path / "run", resume=True)
+    other = load_encoder(DEFAULT_ENCODER)
+    other.fingerprint = "0" * 16
+    with pytest.raises(AdaINError, match="one encoder"):
+        Trainer(other, TINY, *folders, tmp_path / "run", resume=True)
+
+
+def test_losses_that_are_no_numbers_stop_with_step_and_checkpoint(folders, encoder, tmp_path):
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run")
+
+    def spoil(progress):
+        if progress.step == 3:
+            with torch.no_grad():
+                trainer.decoder.c[0].bias[0] = torch.inf
+
+    with pytest.raises(TrainingDiverged, match=r"content.* not finite at step 4; .*step-00000002\.safetensors"):
+        trainer.train(spoil)
+    assert all(value.isfinite().all() for value in weights(trainer.decoder_path).values())
+
+
+def test_weights_that_are_no_numbers_are_never_saved(folders, encoder, tmp_path):
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run")
+
+    def spoil(progress):
+        with torch.no_grad():
+            trainer.decoder.c[0].bias[0] = torch.nan
+        raise Stop
+
+    with pytest.raises(TrainingDiverged, match=r"a weight not finite at step 1"):
+        trainer.train(spoil)
+    assert saved_states(tmp_path / "run/checkpoints")[-1].name == "step-00000000.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("normalization", "conditioning"), [("instance", "adain"), ("batch", "adain"), ("none", "concatenation")]
+)
+def test_ablations_train_and_resume(normalization, conditioning, folders, encoder, tmp_path):
+    config = replace(TINY, steps=2, normalization=normalization, conditioning=conditioning)
+    trainer = Trainer(encoder, config, *folders, tmp_path / "run")
+    trainer.train()
+    decoder = load_decoder(trainer.decoder_path, encoder.fingerprint)
+    assert (decoder.normalization, decoder.conditioning) == (normalization, conditioning)
+    whole = Trainer(encoder, replace(config, steps=3), *folders, tmp_path / "whole")
+    whole.train()
+    resumed = Trainer(encoder, replace(config, steps=3), *folders, tmp_path / "run", resume=True)
+    resumed.train()
+    assert equal(weights(whole.decoder_path), weights(resumed.decoder_path))
+
+
+def test_starting_decoders_must_fit(folders, encoder, start, tmp_path):
+    with pytest.raises(AdaINError, match="expected normalization instance and conditioning adain"):
+        Trainer(encoder, replace(TINY, normalization="instance"), *folders, tmp_path / "run", start=start)
+    with pytest.raises(AdaINError, match="expected an anchor decoder"):
+        Trainer(encoder, replace(TINY, anchor_weight=1), *folders, tmp_path / "run")
+    start.trained_for = "0" * 16
+    with pytest.raises(AdaINError, match="one encoder"):
+        Trainer(encoder, TINY, *folders, tmp_path / "run", start=start)
+
+
+def test_few_steps_from_nothing_are_warned_of(folders, encoder, start, tmp_path):
+    assert "grey" in Trainer(encoder, TINY, *folders, tmp_path / "a").warnings[0]
+    assert Trainer(encoder, TINY, *folders, tmp_path / "b", start=start).warnings == []
+    assert Trainer(encoder, replace(TINY, steps=100_000), *folders, tmp_path / "c").warnings == []
+
+
+def test_skipped_files_are_named(folders, encoder, tmp_path):
+    content = write_pictures(tmp_path / "content", 3)
+    (content / "aaa.png").write_bytes(b"")
+    trainer = Trainer(encoder, TINY, content, folders[1], tmp_path / "run", workers=1)
+    trainer.train()
+    assert list(trainer.skipped) == [str(content / "aaa.png")]
+    assert str(content / "aaa.png") in json.loads((tmp_path / "run/history.json").read_text())["skipped"]
+
+
+def test_precision_auto():
+    assert resolve_precision("auto", torch.device("cuda")) == "float16"
+    assert resolve_precision("auto", torch.device("cpu")) in ("float32", "bfloat16")
+    assert resolve_precision("float32", torch.device("cuda")) == "float32"
+    with pytest.raises(AdaINError, match="found float16"):
+        resolve_precision("float16", torch.device("cpu"))
