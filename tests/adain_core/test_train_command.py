@@ -16,6 +16,7 @@ import torch
 
 from adain_core.checkpoint import load_decoder
 from adain_core.cli import main
+from adain_core.pretrained import DEFAULT_DECODER
 from adain_core.training_state import load_state, saved_states
 from tests.conftest import ROOT
 
@@ -147,7 +148,9 @@ def free_port():
 
 def test_two_processes_of_torchrun_equal_one(folders, tmp_path):
     arguments = ["adain_core", "train", *folders, *TINY, "--batch-size", "4", "--steps", "6", "--clip", "5"]
+    # From a trained decoder: the first steps of a new one turn rounding into differences one can see.
     arguments += ["--identity-share", "0.25", "--reconstruction-weight", "10", "--device", "cpu"]
+    arguments += ["--decoder", DEFAULT_DECODER]
     one = start(*arguments, "-o", tmp_path / "one")
     print(finish(one))
     launcher = ["torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
@@ -156,7 +159,7 @@ def test_two_processes_of_torchrun_equal_one(folders, tmp_path):
     output = finish(two)
     assert two.returncode == 0, output
     a, b = (torch.tensor(last(tmp_path / name).history.rows) for name in ("one", "two"))
-    torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
     for key, value in load_decoder(tmp_path / "one/decoder.safetensors").state_dict().items():
         other = load_decoder(tmp_path / "two/decoder.safetensors").state_dict()[key]
         torch.testing.assert_close(other, value, rtol=1e-2, atol=2e-4)
