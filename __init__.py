@@ -12,6 +12,7 @@ from .nodes.match_color import MatchColor
 from .nodes.style_files import LoadStyle, SaveStyle
 from .nodes.style_mix import StyleMix
 from .nodes.stylize import Stylize
+from .nodes.train import TrainDecoder
 
 NODE_CLASS_MAPPINGS = {
     "AdaINEncoderLoader": LoadEncoder,
@@ -27,6 +28,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINMatchColor": MatchColor,
     "AdaINExampleImage": ExampleImage,
     "AdaINStylize": Stylize,
+    "AdaINTrainDecoder": TrainDecoder,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINEncoderLoader": "Load VGG Encoder",
@@ -42,6 +44,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINMatchColor": "Match Color",
     "AdaINExampleImage": "Example Image",
     "AdaINStylize": "AdaIN Stylize",
+    "AdaINTrainDecoder": "Train AdaIN Decoder",
 }
 WEB_DIRECTORY = "./web"
 

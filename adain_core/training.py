@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +35,8 @@ from .training_state import TrainingState, capture, load_state, remove_leftovers
 from .vgg import VGGEncoder
 
 log = logging.getLogger(__name__)
+
+Source = str | Path | Sequence[Path]
 
 PREVIEW_PAIRS = 4
 FEW_STEPS = 5000  # from new weights, fewer than these leave grey pictures
@@ -89,7 +91,7 @@ class Trainer:
     Args:
         encoder: what to train a decoder for; moved to the device and frozen.
         config: everything that decides the result.
-        content, style: folders of images.
+        content, style: folders of images, or lists of files.
         folder: of the run.
         start: decoder to start from; None: new weights.
         anchor: decoder for the anchor loss; None: ``start``.
@@ -115,8 +117,8 @@ class Trainer:
         self,
         encoder: VGGEncoder,
         config: TrainingConfig,
-        content: str | Path,
-        style: str | Path,
+        content: Source,
+        style: Source,
         folder: str | Path,
         start: Decoder | None = None,
         anchor: Decoder | None = None,
@@ -285,11 +287,12 @@ class Trainer:
                 f"configured, found {start.normalization} and {start.conditioning}"
             )
 
-    def _read_folders(self, content: str | Path, style: str | Path) -> None:
+    def _read_folders(self, content: Source, style: Source) -> None:
         sides = []
         self._pairs_of: list[list[Path]] = []
-        for folder in (content, style):
-            paths, held = hold_out(list_images(folder), PREVIEW_PAIRS)
+        for source in (content, style):
+            found = list_images(source) if isinstance(source, (str, Path)) else list(source)
+            paths, held = hold_out(found, PREVIEW_PAIRS)
             images = Images(held + paths, self.config.largest_crop // 2)
             # Reading also finds out now, and not hours later, that a folder has nothing to train on.
             pixels = [center_crop(images.read(k), self.config.largest_crop) for k in range(len(held))]

@@ -6,6 +6,7 @@ nowhere, models are looked for in the pack's own folder.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ try:
     import comfy.model_patcher
     import comfy.utils
     import folder_paths
+    from comfy.cli_args import args
+    from server import PromptServer
 except ImportError:
     management = None
 
@@ -158,3 +161,34 @@ def save_folder(folder: str) -> Path:
 def input_folder() -> Path:
     """ComfyUI's input directory."""
     return Path("input") if management is None else Path(folder_paths.get_input_directory())
+
+
+def output_folder() -> Path:
+    """ComfyUI's output directory."""
+    return Path("output") if management is None else Path(folder_paths.get_output_directory())
+
+
+def make_room(memory_required: int) -> None:
+    """Has ComfyUI unload other models until that many bytes are free on the compute device."""
+    if management is not None:
+        management.free_memory(memory_required, compute_device())
+
+
+def show_text(node_id: str | None, text: str) -> None:
+    """Shows a line of text on the running node, where ComfyUI can."""
+    if management is not None and node_id is not None and hasattr(PromptServer.instance, "send_progress_text"):
+        PromptServer.instance.send_progress_text(text, node_id, PromptServer.instance.client_id)
+
+
+def only_this_machine() -> bool:
+    """Whether ComfyUI listens on loopback addresses only (its --listen), so that every user sits at this machine."""
+    if management is None:
+        return True
+    return all(_is_loopback(address.strip()) for address in args.listen.split(","))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

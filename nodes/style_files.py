@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
-from ..adain_core.errors import AdaINError
 from ..adain_core.images import to_image
 from ..adain_core.style_file import load_style, save_style
 from . import host
 from .apply import style_of
 from .convert import to_core
+from .names import file_name
 from .types import CATEGORY, FEATURES_OR_STYLE, STYLE
-
-_NAME = re.compile(r"\w[\w .()-]*")
 
 
 class SaveStyle:
@@ -43,9 +40,7 @@ class SaveStyle:
         }
 
     def save(self, style, name, author="", license="", thumbnail=None):
-        name = name.strip().removesuffix(".safetensors")
-        if not _NAME.fullmatch(name):
-            raise AdaINError(f"name: expected letters, digits, spaces and . ( ) - only, found {name!r}")
+        name = file_name("name", name)
         style = replace(style_of(style), info={"name": name, "author": author, "license": license})
         picture = None if thumbnail is None else to_image(to_core(thumbnail)[0])
         save_style(host.save_folder(host.STYLE_FOLDER) / f"{name}.safetensors", style, picture)

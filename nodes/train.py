@@ -1,0 +1,311 @@
+"""Train AdaIN Decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..adain_core.dataset import listing_fingerprint
+from ..adain_core.decoder import NORMALIZATIONS
+from ..adain_core.errors import AdaINError
+from ..adain_core.memory import working_memory
+from ..adain_core.training import Progress, Trainer
+from ..adain_core.training_config import STYLE_LOSSES, TrainingConfig, guarded
+from ..adain_core.vgg import VGGEncoder
+from . import host
+from .convert import to_comfy
+from .loaders import shared_model
+from .names import file_name
+from .types import CATEGORY, DECODER, ENCODER
+
+RUNS = "adain_training"  # folder in ComfyUI's output directory
+EXAMPLES = "examples of this pack"  # saved workflows hold it: it never changes
+_EXAMPLES_FOLDER = Path(__file__).resolve().parent.parent / "examples"
+_PASSES = 4  # forward and backward through both models keep about that many times what decoding needs
+_LARGEST_SIDE = 512  # images are scaled to a short side of at most this before cropping, as in the paper
+
+
+class TrainDecoder:
+    """Train AdaIN Decoder."""
+
+    DESCRIPTION = (
+        "Trains a decoder on two folders of images. Shows samples meanwhile; when you cancel, what was learned is "
+        "kept, and the next run goes on from there. The decoder appears in Load AdaIN Decoder."
+    )
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["train style transfer", "adain training", "fine-tune decoder"]
+    RETURN_TYPES = (DECODER, "IMAGE", "LOSS_MAP")
+    RETURN_NAMES = ("decoder", "samples", "loss")
+    OUTPUT_TOOLTIPS = (
+        "The trained decoder, for AdaIN Decode or another Train AdaIN Decoder.",
+        "Content and style pairs that were not trained on, stylized.",
+        "The loss at every step, for Plot Loss Graph.",
+    )
+    FUNCTION = "train"
+    OUTPUT_NODE = True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        folders = _folders()
+        return {
+            "required": {
+                "encoder": (ENCODER, {"tooltip": "The encoder the decoder will belong to."}),
+                "content_folder": (folders, {"tooltip": "Photographs: a folder in ComfyUI's input directory."}),
+                "style_folder": (folders, {"tooltip": "Style images: a folder in ComfyUI's input directory."}),
+                "checkpoint_name": (
+                    "STRING",
+                    {
+                        "default": "my decoder",
+                        "tooltip": "Name of the decoder in models/adain and of the run in output/adain_training.",
+                    },
+                ),
+                "steps": (
+                    "INT",
+                    {
+                        "default": 2000,
+                        "min": 1,
+                        "max": 10_000_000,
+                        "tooltip": "Steps in all, those of earlier runs of this name included. From the bundled "
+                        "decoder hundreds make a difference; from new weights it takes tens of thousands.",
+                    },
+                ),
+                "batch_size": ("INT", {"default": 8, "min": 1, "max": 256, "tooltip": "Image pairs per step."}),
+                "crop_size": (
+                    "INT",
+                    {
+                        "default": 256,
+                        "min": 16,
+                        "max": 1024,
+                        "step": 8,
+                        "tooltip": "Side of the training crops in pixels. Start small, chain another training with "
+                        "larger crops.",
+                    },
+                ),
+                "learning_rate": (
+                    "FLOAT",
+                    {
+                        "default": 1e-4,
+                        "min": 1e-8,
+                        "max": 1.0,
+                        "step": 1e-6,
+                        "round": 1e-8,
+                        "tooltip": "Adam's, at the start; it falls as 1 / (1 + 0.00005 x step).",
+                    },
+                ),
+                "content_weight": (
+                    "FLOAT",
+                    {"default": 1.0, "min": 0.0, "max": 1000.0, "step": 0.1, "tooltip": "Of the content loss."},
+                ),
+                "style_weight": (
+                    "FLOAT",
+                    {"default": 10.0, "min": 0.0, "max": 1000.0, "step": 0.1, "tooltip": "Of the style loss."},
+                ),
+                "seed": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 0xFFFFFFFFFFFFFFFF,
+                        "control_after_generate": False,  # another seed with each run could never resume
+                        "tooltip": "Decides new weights, the order of the images and the crops. Keep it fixed to "
+                        "resume.",
+                    },
+                ),
+            },
+            "optional": {
+                "decoder": (DECODER, {"tooltip": "Decoder to start from; without one, new weights."}),
+                "resume": (
+                    "BOOLEAN",
+                    {
+                        "default": True,
+                        "tooltip": "Go on with the run of this name, if there is one. Off: a run of this name is an "
+                        "error, nothing is overwritten.",
+                    },
+                ),
+                "save_every": (
+                    "INT",
+                    {
+                        "default": 100,
+                        "min": 0,
+                        "max": 100_000,
+                        "tooltip": "Steps between checkpoints; 0: only the last.",
+                    },
+                ),
+                "preview_every": (
+                    "INT",
+                    {"default": 25, "min": 0, "max": 100_000, "tooltip": "Steps between previews; 0: at the end."},
+                ),
+                "style_loss": (
+                    list(STYLE_LOSSES),
+                    {"tooltip": "mean-std: the paper's, on the features' statistics; gram: on their Gram matrices."},
+                ),
+                "normalization": (
+                    list(NORMALIZATIONS),
+                    {"tooltip": "Normalization layers in the decoder; the paper shows why none is best."},
+                ),
+                "guards": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        "min": 0.0,
+                        "max": 10.0,
+                        "step": 0.1,
+                        "tooltip": "Holds colours and photographs while the decoder is far from done: a quarter of the "
+                        "samples must come back unchanged, values stay in range, colours follow the style. 0: the "
+                        "paper's losses alone.",
+                    },
+                ),
+                "augment_styles": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "tooltip": "For few style images: also photographs as styles, shuffled and inverted colours.",
+                    },
+                ),
+                "content_path": (
+                    "STRING",
+                    {"default": "", "tooltip": "A folder anywhere on this machine, in place of content_folder."},
+                ),
+                "style_path": (
+                    "STRING",
+                    {"default": "", "tooltip": "A folder anywhere on this machine, in place of style_folder."},
+                ),
+            },
+            "hidden": {"node_id": "UNIQUE_ID"},
+        }
+
+    @classmethod
+    def IS_CHANGED(cls, content_folder, style_folder, content_path="", style_path="", **_):
+        try:
+            sources = (
+                _source("content", content_folder, content_path),
+                _source("style", style_folder, style_path),
+            )
+            return ",".join(listing_fingerprint(source) if isinstance(source, Path) else EXAMPLES for source in sources)
+        except AdaINError as error:
+            return str(error)  # said again, as an error, when the node runs
+
+    def train(
+        self,
+        encoder,
+        content_folder,
+        style_folder,
+        checkpoint_name,
+        steps,
+        batch_size,
+        crop_size,
+        learning_rate,
+        content_weight,
+        style_weight,
+        seed,
+        decoder=None,
+        resume=True,
+        save_every=100,
+        preview_every=25,
+        style_loss=STYLE_LOSSES[0],
+        normalization=NORMALIZATIONS[0],
+        guards=1.0,
+        augment_styles=False,
+        content_path="",
+        style_path="",
+        node_id=None,
+    ):
+        name = file_name("checkpoint_name", checkpoint_name)
+        config = TrainingConfig(
+            steps=steps,
+            batch_size=batch_size,
+            crop_sizes=((0, crop_size),),
+            resize=(max(_LARGEST_SIDE // 2, crop_size), max(_LARGEST_SIDE, crop_size)),
+            augment_styles=augment_styles,
+            content_weight=content_weight,
+            style_weight=style_weight,
+            style_loss=style_loss,
+            learning_rate=learning_rate,
+            normalization=normalization,
+            seed=seed,
+            save_every=save_every,
+            preview_every=preview_every,
+        )
+        run = host.output_folder() / RUNS / name
+        export = host.save_folder(host.MODEL_FOLDER) / f"{name}.safetensors"
+        if export.exists() and not run.exists():
+            raise AdaINError(
+                f"checkpoint_name: expected a new name, found {name!r}, a file that no run here has written"
+            )
+        sources = (_source("content", content_folder, content_path), _source("style", style_folder, style_path))
+        # ComfyUI runs nodes in inference mode, whose tensors can never have gradients.
+        with torch.inference_mode(False), torch.enable_grad():
+            host.make_room(_PASSES * batch_size * working_memory(crop_size * crop_size))
+            trainer = Trainer(
+                _own_encoder(encoder),
+                guarded(config, guards),
+                *sources,
+                run,
+                start=None if decoder is None else decoder.model,
+                resume=resume,
+                export=export,
+            )
+            for warning in trainer.warnings:
+                host.show_text(node_id, warning)
+            trainer.train(_Report(node_id, steps))
+        samples = to_comfy(trainer.evaluation.outputs).to(host.output_device())
+        return (shared_model("decoder", export), samples, {"loss": _curve(trainer)})
+
+
+class _Report:
+    """Progress, preview and text on the node; the progress bar is also where a cancelled run ends."""
+
+    def __init__(self, node_id: str | None, steps: int) -> None:
+        self.node_id = node_id
+        self.bar = host.progress_bar(steps)
+
+    def __call__(self, progress: Progress) -> None:
+        host.show_text(self.node_id, str(progress))
+        self.bar(progress.step, progress.steps, progress.preview)
+
+
+def _folders() -> list[str]:
+    """Folders in the input directory that hold anything, and the pack's own examples."""
+    root = host.input_folder()
+    found = sorted(path for path in root.rglob("*") if path.is_dir()) if root.is_dir() else []
+    return [EXAMPLES, *(path.relative_to(root).as_posix() for path in found)]
+
+
+def _source(kind: str, name: str, path: str) -> Path | list[Path]:
+    """Where the images of a kind are: a typed path first, else a folder of the input directory, or the examples.
+
+    Raises:
+        AdaINError: a path outside the input directory while ComfyUI can be reached from other machines. Whoever can
+            queue a workflow could otherwise look at any image on this one.
+    """
+    root = host.input_folder().resolve()
+    if path.strip():
+        folder = Path(path.strip()).expanduser()
+        if not host.only_this_machine() and not folder.resolve().is_relative_to(root):
+            raise AdaINError(
+                f"{kind}_path: expected a folder in {root}, since ComfyUI listens for other machines (--listen), "
+                f"found {folder}"
+            )
+        return folder
+    if name == EXAMPLES:
+        return sorted(_EXAMPLES_FOLDER.glob(f"{kind}_*.jpg"))
+    folder = (root / name).resolve()
+    if not folder.is_relative_to(root) and not host.only_this_machine():
+        raise AdaINError(f"{kind}_folder: expected a folder in {root}, found {folder}")
+    return folder
+
+
+def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:
+    """A copy to train with: ComfyUI may have made its one in inference mode, in half precision, or may move it."""
+    model = managed.model
+    encoder = VGGEncoder(model.architecture, model.padding)
+    encoder.load_state_dict(model.state_dict())
+    encoder.fingerprint = model.fingerprint
+    return encoder.to(host.compute_device())
+
+
+def _curve(trainer: Trainer) -> list[float]:
+    """The total loss per step. Core's Plot Loss Graph divides by the curve's range: a flat one gets a last point."""
+    curve = trainer.history.column("total")
+    return curve if len(set(curve)) > 1 else [*curve, curve[-1] + 1e-6]

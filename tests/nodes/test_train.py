@@ -1,0 +1,157 @@
+"""Train AdaIN Decoder without ComfyUI: which folders it takes, what it gives, and inference mode."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from adain_core.checkpoint import load_decoder
+from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from tests.adain_core.pictures import write_pictures
+from tests.conftest import PACK
+
+pytestmark = pytest.mark.usefixtures("single_thread")
+
+
+@pytest.fixture
+def module(pack):
+    return sys.modules[f"{PACK}.nodes.train"]
+
+
+@pytest.fixture
+def home(module, tmp_path, monkeypatch):
+    """Folders as inside ComfyUI."""
+    write_pictures(tmp_path / "input/photos", 4)
+    write_pictures(tmp_path / "input/art/paintings", 3, seed=1)
+    monkeypatch.setattr(module.host, "input_folder", lambda: tmp_path / "input")
+    monkeypatch.setattr(module.host, "output_folder", lambda: tmp_path / "output")
+    monkeypatch.setattr(module.host, "save_folder", lambda kind: tmp_path / "models" / kind)
+    return tmp_path
+
+
+def train(module, home, **values):
+    loaders = sys.modules[f"{PACK}.nodes.loaders"]
+    inputs = {
+        "content_folder": "photos",
+        "style_folder": "art/paintings",
+        "checkpoint_name": "mine",
+        "steps": 2,
+        "batch_size": 2,
+        "crop_size": 32,
+        "learning_rate": 1e-4,
+        "content_weight": 1.0,
+        "style_weight": 10.0,
+        "seed": 1,
+    }
+    with torch.inference_mode():  # as ComfyUI runs nodes
+        encoder = loaders.shared_model("encoder", DEFAULT_ENCODER)
+        return module.TrainDecoder().train(encoder, **inputs | values)
+
+
+def test_trains_inside_inference_mode_and_chains(module, home):
+    bundled = sys.modules[f"{PACK}.nodes.loaders"].shared_model("decoder", DEFAULT_DECODER)
+    decoder, samples, loss = train(module, home, decoder=bundled)
+    assert samples.shape == (4, 32, 32, 3)
+    assert 0 <= samples.min() <= samples.max() <= 1
+    assert len(loss["loss"]) == 2
+    saved = load_decoder(home / "models/adain/mine.safetensors").state_dict()
+    assert all(torch.equal(saved[key].cpu(), value.cpu()) for key, value in decoder.model.state_dict().items())
+    assert not torch.equal(saved["c.0.weight"], bundled.model.state_dict()["c.0.weight"].cpu())
+
+    second, _, _ = train(module, home, decoder=decoder, checkpoint_name="second", crop_size=40, guards=0.0)
+    assert not torch.equal(second.model.state_dict()["c.0.weight"].cpu(), saved["c.0.weight"])
+
+
+def test_a_second_run_of_the_name_resumes_or_is_refused(module, home):
+    train(module, home)
+    _, _, loss = train(module, home, steps=3)
+    assert len(loss["loss"]) == 3
+    with pytest.raises(ValueError, match="expected a new folder, found a run with checkpoints"):
+        train(module, home, resume=False)
+    with pytest.raises(ValueError, match=r"started with \(seed 1\), found seed 2"):
+        train(module, home, seed=2)
+
+
+def test_decoders_of_other_origin_are_not_overwritten(module, home):
+    mine = home / "models/adain/mine.safetensors"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(DEFAULT_DECODER.read_bytes())
+    with pytest.raises(ValueError, match="expected a new name, found 'mine'"):
+        train(module, home)
+    assert mine.read_bytes() == DEFAULT_DECODER.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", "", ".hidden"])
+def test_names_stay_in_their_folder(module, home, name):
+    with pytest.raises(ValueError, match="checkpoint_name: expected letters"):
+        train(module, home, checkpoint_name=name)
+
+
+def test_folders_listed_are_those_of_the_input_directory(module, home):
+    required = module.TrainDecoder.INPUT_TYPES()["required"]
+    expected = [module.EXAMPLES, "art", "art/paintings", "photos", "photos/nested"]
+    assert [name for name in required["content_folder"][0] if name != "art/paintings/nested"] == expected
+
+
+def test_paths_outside_are_refused_when_other_machines_reach_comfyui(module, home, monkeypatch):
+    outside = write_pictures(home / "elsewhere", 2)
+    assert module._source("content", "photos", str(outside)) == outside
+    monkeypatch.setattr(module.host, "only_this_machine", lambda: False)
+    for path in (str(outside), str(home / "input/../elsewhere")):
+        with pytest.raises(ValueError, match=r"content_path: expected a folder in .*listens for other machines"):
+            module._source("content", "photos", path)
+    (home / "input/link").symlink_to(outside)
+    with pytest.raises(ValueError, match="content_folder: expected a folder in"):
+        module._source("content", "link", "")
+    inside = home / "input/photos"
+    assert module._source("content", "art", str(inside)) == inside
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.3.3.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.7", False),
+        ("myhost", False),
+    ],
+)
+def test_loopback_addresses(module, address, local):
+    assert module.host._is_loopback(address) is local
+
+
+def test_examples_of_the_pack_can_be_trained_on(module, home, examples):
+    assert module._source("content", module.EXAMPLES, "") == sorted(examples.glob("content_*.jpg"))
+    assert module._source("style", module.EXAMPLES, "") == sorted(examples.glob("style_*.jpg"))
+
+
+def test_is_changed_follows_the_files(module, home):
+    def changed(**values):
+        return module.TrainDecoder.IS_CHANGED(
+            **{"content_folder": "photos", "style_folder": "art", "steps": 5} | values
+        )
+
+    first = changed()
+    assert changed() == first
+    assert first is not True
+    assert changed(content_path=str(home / "nowhere")) != first
+    write_pictures(home / "input/photos", 6)
+    assert changed() != first
+
+
+def test_a_flat_loss_still_has_a_range(module, home):
+    class Flat:
+        class history:
+            @staticmethod
+            def column(_):
+                return [2.0]
+
+    curve = module._curve(Flat)
+    assert len(curve) == 2
+    assert max(curve) > min(curve)
