@@ -39,7 +39,7 @@ class TrainDecoder:
     RETURN_NAMES = ("decoder", "samples", "loss")
     OUTPUT_TOOLTIPS = (
         "The trained decoder, for AdaIN Decode or another Train AdaIN Decoder.",
-        "Content and style pairs that were not trained on, stylized.",
+        "Pairs from the two folders, stylized; from 40 images in a folder on, ones that are not trained on.",
         "The loss at every step, for Plot Loss Graph.",
     )
     FUNCTION = "train"
