@@ -241,7 +241,7 @@ class Trainer:
         curves = self.history.thinned()
         self._write_text("config.json", self.config.to_json())
         self._write_text("history.json", json.dumps(curves | {"skipped": self.skipped}, indent=1))
-        shown = {name: curves[name] for name in ("content", "style", "reconstruction") if name in curves}
+        shown = {name: curves[name] for name in ("content", "style") if name in curves}
         self._write_image("losses.png", plot_losses(curves["step"], shown or {"total": curves.get("total", [])}))
 
     def preview(self) -> Image.Image | None:

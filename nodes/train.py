@@ -9,6 +9,7 @@ import torch
 from ..adain_core.dataset import listing_fingerprint
 from ..adain_core.decoder import NORMALIZATIONS
 from ..adain_core.errors import AdaINError
+from ..adain_core.history import smooth
 from ..adain_core.memory import working_memory
 from ..adain_core.training import Progress, Trainer
 from ..adain_core.training_config import STYLE_LOSSES, TrainingConfig, guarded
@@ -23,6 +24,7 @@ RUNS = "adain_training"  # folder in ComfyUI's output directory
 EXAMPLES = "examples of this pack"  # saved workflows hold it: it never changes
 _EXAMPLES_FOLDER = Path(__file__).resolve().parent.parent / "examples"
 _PASSES = 4  # forward and backward through both models keep about that many times what decoding needs
+_SMOOTHING = 0.9  # from batch to batch the loss differs more than in a hundred steps of training
 _LARGEST_SIDE = 512  # images are scaled to a short side of at most this before cropping, as in the paper
 
 
@@ -40,7 +42,7 @@ class TrainDecoder:
     OUTPUT_TOOLTIPS = (
         "The trained decoder, for AdaIN Decode or another Train AdaIN Decoder.",
         "Pairs from the two folders, stylized; from 40 images in a folder on, ones that are not trained on.",
-        "The loss at every step, for Plot Loss Graph.",
+        "The loss at every step, smoothed, for Plot Loss Graph.",
     )
     FUNCTION = "train"
     OUTPUT_NODE = True
@@ -306,6 +308,6 @@ def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:
 
 
 def _curve(trainer: Trainer) -> list[float]:
-    """The total loss per step. Core's Plot Loss Graph divides by the curve's range: a flat one gets a last point."""
-    curve = trainer.history.column("total")
+    """The total loss per step, smoothed. Core's Plot Loss Graph divides by its range: a flat one gets a last point."""
+    curve = smooth(trainer.history.column("total"), _SMOOTHING)
     return curve if len(set(curve)) > 1 else [*curve, curve[-1] + 1e-6]
