@@ -7,7 +7,8 @@ from functools import cached_property
 
 from torch import Tensor
 
-from .normalization import Statistics, channel_statistics
+from .normalization import Statistics
+from .running_statistics import RunningStatistics
 from .style import Style
 
 
@@ -20,17 +21,19 @@ class Features:
         size: height and width of the image, so that the decoded one has exactly that size.
         encoder: fingerprint of the encoder.
         mask: weights over space ``[B or 1, h, w]`` that the statistics are taken with; None: everywhere alike.
+        known: the statistics, where they have been computed on the way.
     """
 
     tensor: Tensor
     size: tuple[int, int]
     encoder: str
     mask: Tensor | None = None
+    known: Statistics | None = None
 
     @cached_property
     def statistics(self) -> Statistics:
         """Channel mean and standard deviation, ``[B, 512]`` each, computed once."""
-        return channel_statistics(self.tensor, self.mask)
+        return self.known or RunningStatistics().add(self.tensor, self.mask).statistics()
 
     @property
     def style(self) -> Style:

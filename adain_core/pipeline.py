@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .adain import adain, check_batch
 from .decoder import Decoder, check_features
 from .features import Features
+from .inference import fast
 from .masks import to_places
 from .memory import automatic_tile_size, budget, working_memory
 from .style import Style, check_same_encoder
@@ -60,7 +61,7 @@ def encode(
 
     def compute(samples: slice, tile: Tile) -> Tensor:
         part = work.to_model(images[(samples, slice(None), *tile.outer.pixels)])
-        return encoder(part)[(..., *tile.inner.within(tile.outer).places)]
+        return work.run(part)[(..., *tile.inner.within(tile.outer).places)]
 
     if work.single:
         tensor = compute(slice(0, batch), next(iter(TilePlan(*grid)))).to(target)
@@ -132,7 +133,7 @@ def decode(
     target = torch.device(device) if device is not None else work.device
     images = _empty((batch, 3, height, width), torch.float32, target)
     for samples, tile in work.parts(progress):
-        part = decoder(work.to_model(features.tensor[(samples, slice(None), *tile.outer.places)]))
+        part = work.run(work.to_model(features.tensor[(samples, slice(None), *tile.outer.places)]))
         inner = images[(samples, slice(None), *tile.inner.pixels)]
         part = part[(..., *tile.inner.within(tile.outer).pixels)][..., : inner.shape[2], : inner.shape[3]]
         inner.copy_(part.clamp_(0, 1))
@@ -145,6 +146,7 @@ class _Work:
     def __init__(self, model: nn.Module, size: tuple[int, int], batch: int, tile_size: int, memory: int | None) -> None:
         parameter = next(model.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
+        self.run = fast(model)
         self.batch = batch
         value = self.dtype.itemsize
         available = budget(self.device) if memory is None else memory

@@ -1,0 +1,103 @@
+"""The fast forms against the modules' own forward."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adain_core.bands import Convolution, MaxPool, UpsampledConvolution, run_chain
+from adain_core.checkpoint import load_decoder, load_encoder
+from adain_core.decoder import Decoder
+from adain_core.inference import fast
+from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.vgg import VGGEncoder
+
+LAST = torch.channels_last
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
+def test_fast_equals_plain(models, batch, height, width):
+    encoder, decoder = models
+    images = torch.rand(batch, 3, height, width).contiguous(memory_format=LAST)
+    with torch.inference_mode():
+        features = encoder(images)
+        torch.testing.assert_close(fast(encoder)(images), features, atol=1e-4, rtol=0)
+        torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("padding", ["reflect", "zeros"])
+def test_other_encoders(padding):
+    encoder = VGGEncoder("vgg16", padding).eval().requires_grad_(False)
+    images = torch.rand(1, 3, 33, 18)
+    torch.testing.assert_close(fast(encoder)(images), encoder(images), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", ["instance", "batch"])
+def test_normalization_layers_are_kept(normalization):
+    decoder = Decoder("vgg16", normalization).eval().requires_grad_(False)
+    features = torch.rand(2, 512, 4, 3)
+    torch.testing.assert_close(fast(decoder)(features), decoder(features))
+
+
+def test_derived_weights_follow_the_parameters(models):
+    decoder = load_decoder(DEFAULT_DECODER)
+    features = torch.rand(1, 512, 2, 2)
+    with torch.no_grad():
+        before = fast(decoder)(features)
+        for parameter in decoder.parameters():
+            parameter.mul_(0.5)
+        after = fast(decoder)(features)
+        torch.testing.assert_close(after, decoder(features), atol=1e-5, rtol=0)
+    assert not torch.allclose(before, after)
+    assert decoder.state_dict().keys() == models[1].state_dict().keys()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 40), st.integers(1, 12), st.integers(1, 6000), st.data())
+def test_bands_equal_the_whole_map(batch, height, width, band_bytes, data):
+    """Random chains, bands from one row to the whole map at once."""
+    torch.manual_seed(0)
+    chain, plain = [], []
+    for kind in data.draw(st.lists(st.sampled_from(["convolution", "pool", "up"]), min_size=1, max_size=5)):
+        weight, bias = torch.randn(4, 4, 3, 3) / 6, torch.randn(4)
+        if kind == "pool":
+            chain.append(MaxPool())
+            plain.append(lambda x: F.max_pool2d(x, 2, ceil_mode=True))
+            continue
+        chain.append((Convolution if kind == "convolution" else UpsampledConvolution)(weight, bias))
+        plain.append(lambda x, w=weight, b=bias, up=kind == "up": _convolved(_upsampled(x) if up else x, w, b))
+    x = torch.rand(batch, 4, height, width).contiguous(memory_format=LAST)
+    expected = x
+    for layer in plain:
+        expected = layer(expected)
+    torch.testing.assert_close(run_chain(chain, x, band_bytes), expected, atol=1e-4, rtol=0)
+
+
+def _upsampled(x):
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def _convolved(x, weight, bias):
+    """By way of numpy's padding, whose 'reflect' repeats a side of one."""
+    padded = torch.from_numpy(np.pad(x.numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect"))
+    return F.relu(F.conv2d(padded, weight, bias))
+
+
+def test_half_precision_follows_the_models(models):
+    encoder = load_encoder(DEFAULT_ENCODER)
+    images = torch.rand(1, 3, 40, 24)
+    with torch.inference_mode():
+        exact = encoder(images)
+        half = fast(encoder.bfloat16())(images.bfloat16())
+        assert half.dtype == torch.bfloat16
+        assert (half.float() - exact).abs().mean() < 0.02 * exact.abs().mean()
