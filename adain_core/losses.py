@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .normalization import Statistics, channel_statistics
+from .training_statistics import training_statistics
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
@@ -41,7 +42,7 @@ def style_terms(features: Sequence[Tensor], style: Sequence[Statistics]) -> list
     """
     return [
         F.mse_loss(mean, target.mean) + F.mse_loss(std, target.std)
-        for (mean, std), target in zip(map(channel_statistics, features), style, strict=True)
+        for (mean, std), target in zip(map(training_statistics, features), style, strict=True)
     ]
 
 

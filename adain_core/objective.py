@@ -23,6 +23,7 @@ from .losses import (
 )
 from .normalization import channel_statistics
 from .training_config import TrainingConfig
+from .training_statistics import training_statistics
 from .vgg import TAPS, VGGEncoder
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -114,5 +115,5 @@ class Objective:
             if self.config.style_loss == "gram":
                 targets = [gram_matrix(tap) for tap in style]
             else:
-                targets = [channel_statistics(tap) for tap in style]
+                targets = [training_statistics(tap) for tap in style]
         return (gram_style_terms if self.config.style_loss == "gram" else style_terms)(features, targets)

@@ -193,7 +193,7 @@ class Trainer:
         p = self.processes
         with closing(stream(self._pairs, steps, self.workers, p.rank, p.world, pin)) as batches:
             for batch in batches:
-                pending.append(self._train_on(batch))
+                pending.append(self.step_on(batch))
                 self.step += 1
                 stop = p.any(self._stop)
                 save = self._due(self.config.save_every)
@@ -367,8 +367,12 @@ class Trainer:
                 f"{FEW_STEPS}, good ones after 20 times that, or start from a trained decoder"
             )
 
-    def _train_on(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimizer step. Returns the losses, still on the device."""
+    def batch(self, step: int) -> Batch:
+        """What this process trains on at a step."""
+        return next(iter(stream(self._pairs, range(step, step + 1), 0, self.processes.rank, self.processes.world)))
+
+    def step_on(self, batch: Batch) -> dict[str, Tensor]:
+        """One optimizer step on a batch. Returns the losses, still on the device."""
         config = self.config
         self.skipped |= batch.skipped
         content, style = (
