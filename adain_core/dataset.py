@@ -108,12 +108,14 @@ class Batch:
     Attributes:
         content, style: ``[B, 3, n, n]`` RGB 0..1.
         identity: which samples have the content as their style, bool ``[B]``, on the CPU.
+        styles: equal for batches whose other samples have the same style crops.
         skipped: files left out on the way, and why.
     """
 
     content: Tensor
     style: Tensor
     identity: Tensor
+    styles: tuple[int, int]
     skipped: dict[str, str]
 
     def pin_memory(self) -> Batch:
@@ -130,34 +132,42 @@ class Pairs(Dataset):
         self.style = Images(style, config.largest_crop // 2)
         self.config = config
 
-    def __getitem__(self, n: int) -> tuple[Tensor, Tensor, bool]:
+    def __getitem__(self, n: int) -> tuple[Tensor, Tensor, bool, tuple[int, int]]:
+        """Sample n: content and style crop, whether they are the same, and which style crops its batch has."""
         config = self.config
-        size = crop_size(n // config.batch_size, config.crop_sizes)
+        step, place = divmod(n, config.batch_size)
+        size = crop_size(step, config.crop_sizes)
         content = self._crop(self.content, "content", n, size)
-        # The first differences of floor(n * share): evenly spread, exactly that share.
-        if math.floor((n + 1) * config.identity_share) > math.floor(n * config.identity_share):
-            return content, content, True
-        if not config.augment_styles:
-            return content, self._crop(self.style, "style", n, size), False
-        random = generator(config.seed, "augmentation", n)
+        turn = step // config.style_reuse
+        m = turn * config.batch_size + place  # the style crops of some batches in a row are the same
+        # The first differences of floor(m * share): evenly spread, exactly that share.
+        if math.floor((m + 1) * config.identity_share) > math.floor(m * config.identity_share):
+            return content, content, True, (turn, size)
+        return content, self._style(m, size), False, (turn, size)
+
+    def _style(self, m: int, size: int) -> Tensor:
+        """Style crop m."""
+        if not self.config.augment_styles:
+            return self._crop(self.style, "style", m, size)
+        random = generator(self.config.seed, "augmentation", m)
         from_content, shuffled, inverted = torch.rand(3, generator=random).tolist()
         if from_content < _STYLE_FROM_CONTENT:
-            style = self._crop(self.content, "content as style", n, size)
+            style = self._crop(self.content, "content as style", m, size)
         else:
-            style = self._crop(self.style, "style", n, size)
+            style = self._crop(self.style, "style", m, size)
         if shuffled < _SHUFFLED:
             style = style[torch.randperm(3, generator=random)]
-        return content, v2.functional.invert(style) if inverted < _INVERTED else style, False
+        return v2.functional.invert(style) if inverted < _INVERTED else style
 
     def _crop(self, images: Images, role: str, n: int, size: int) -> Tensor:
         turn, place = divmod(n, len(images))
         pixels = images.read(int(order(self.config.seed, role, turn, len(images))[place]))
         return random_crop(pixels, size, self.config.resize, generator(self.config.seed, role, n))
 
-    def collate(self, samples: list[tuple[Tensor, Tensor, bool]]) -> Batch:
-        contents, styles, identity = zip(*samples, strict=True)
+    def collate(self, samples: list[tuple[Tensor, Tensor, bool, tuple[int, int]]]) -> Batch:
+        contents, styles, identity, numbers = zip(*samples, strict=True)
         skipped = self.content.skipped | self.style.skipped
-        return Batch(torch.stack(contents), torch.stack(styles), torch.tensor(identity), dict(skipped))
+        return Batch(torch.stack(contents), torch.stack(styles), torch.tensor(identity), numbers[0], skipped)
 
 
 def generator(seed: int, *purpose: object) -> torch.Generator:

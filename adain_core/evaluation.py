@@ -65,10 +65,12 @@ def evaluate(encoder: VGGEncoder, decoder: Decoder, content: Tensor, style: Tens
     for x, y in zip(content.split(1), style.split(1), strict=True):
         x, y = (image.to(device, memory_format=torch.channels_last) for image in (x, y))
         features, taps = encoder(x), encoder.taps(y)
-        given, target = decoder_input(features, taps[-1], decoder.conditioning)
+        both = decoder.conditioning == "concatenation"
+        given, target = decoder_input(features, channel_statistics(taps[-1]), taps[-1] if both else None)
         raw = decoder(given)
         output = raw.clamp(0, 1)
-        again = decoder(decoder_input(features, features, decoder.conditioning)[0]).clamp(0, 1)
+        same, _ = decoder_input(features, channel_statistics(features), features if both else None)
+        again = decoder(same).clamp(0, 1)
         found = encoder.taps(output)
         terms = style_terms(found, [channel_statistics(tap) for tap in taps])
         outside = (raw != output).float().mean()

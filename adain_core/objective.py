@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from .losses import (
     style_terms,
     weighted_sum,
 )
-from .normalization import channel_statistics
+from .normalization import Statistics
 from .training_config import TrainingConfig
 from .training_statistics import training_statistics
 from .vgg import TAPS, VGGEncoder
@@ -29,18 +30,19 @@ from .vgg import TAPS, VGGEncoder
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def decoder_input(content: Tensor, style: Tensor, conditioning: str) -> tuple[Tensor, Tensor]:
-    """What the decoder is given and what its output's features are to be.
+@dataclass(frozen=True)
+class _Look:
+    """What the losses and the decoder need of style images.
 
-    Args:
-        content, style: relu4_1 features ``[B, 512, h, w]``; for ``concatenation`` of the same size.
-        conditioning: ``adain`` or ``concatenation``.
-
-    Returns:
-        The decoder's input, ``[B, 512 or 1024, h, w]``, and the target ``t = AdaIN(content, style)``.
+    Attributes:
+        targets: at each tap the statistics or the Gram matrix.
+        statistics: at relu4_1.
+        features: at relu4_1, for concatenation only.
     """
-    target = adain(content, channel_statistics(style))
-    return (torch.cat([content, style], dim=1) if conditioning == "concatenation" else target), target
+
+    targets: list[Statistics] | list[Tensor]
+    statistics: Statistics
+    features: Tensor | None
 
 
 class Objective:
@@ -61,6 +63,7 @@ class Objective:
         # Without them the encoder need not see the output, which saves half of a step.
         identity = config.identity_share * config.feature_weight
         self.needs_features = config.content_weight + config.style_weight + identity > 0
+        self._known: tuple[object, _Look] | None = None
 
     def __call__(self, decoder: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """One pass forward.
@@ -74,31 +77,32 @@ class Objective:
         """
         config = self.config
         device = batch.content.device
+        identity, others = (chosen.nonzero()[:, 0].to(device) for chosen in (batch.identity, ~batch.identity))
         autocast = torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32)
-        with torch.no_grad(), autocast:
-            content = self.encoder(batch.content.to(self.dtype))
-            style = self.encoder.taps(batch.style.to(self.dtype))
+        with torch.no_grad():
+            photo = batch.content.to(self.dtype)
+            taps = self.encoder.taps(photo) if len(identity) else [self.encoder(photo)]
+            look = self._look(batch, taps, identity, others)
             # The target is not rounded to the precision of the convolutions.
-            given, target = decoder_input(content.float(), style[-1].float(), config.conditioning)
-            anchor = self.anchor(target) if self.anchor is not None else None
+            given, target = decoder_input(taps[-1].float(), look.statistics, look.features)
+            with autocast:
+                anchor = self.anchor(target) if self.anchor is not None else None
         with autocast:
             output = decoder(given)
-            features = self.encoder.taps(output.to(self.dtype)) if self.needs_features else []
+        features = self.encoder.taps(output.to(self.dtype)) if self.needs_features else []
         output = output.float()
-        identity = batch.identity.nonzero()[:, 0].to(device, non_blocking=True)
-        others = (~batch.identity).nonzero()[:, 0].to(device, non_blocking=True)
         terms: dict[str, tuple[float, Tensor]] = {}
         if features:
             terms["content"] = (config.content_weight, content_loss(features[-1], target))
-            layers = self._style_terms(features, style)
+            layers = (gram_style_terms if config.style_loss == "gram" else style_terms)(features, look.targets)
             terms["style"] = (config.style_weight, weighted_sum(layers, config.style_layers))
             terms |= {f"style {tap}": (0.0, term) for tap, term in zip(TAPS, layers, strict=True)}
         if config.identity_share > 0:
             pixels = reconstruction_loss(output, batch.content, identity)
             terms["reconstruction"] = (config.reconstruction_weight, pixels)
             if features and config.feature_weight > 0:
-                # An identity sample's style is its content: the style's features are what the output's should be.
-                errors = [reconstruction_loss(f, s, identity) for f, s in zip(features[:3], style, strict=False)]
+                pairs = zip(features[:-1], taps[:-1] or features[:-1], strict=True)
+                errors = [reconstruction_loss(found, wanted, identity) for found, wanted in pairs]
                 terms["features"] = (config.feature_weight, weighted_sum(errors))
         if config.range_weight > 0:
             terms["range"] = (config.range_weight, range_loss(output))
@@ -110,10 +114,53 @@ class Objective:
         total = weighted_sum([term for _, term in used], [weight for weight, _ in used])
         return total, {"total": total.detach()} | {name: term.detach() for name, (_, term) in terms.items()}
 
-    def _style_terms(self, features: list[Tensor], style: list[Tensor]) -> list[Tensor]:
-        with torch.no_grad():
-            if self.config.style_loss == "gram":
-                targets = [gram_matrix(tap) for tap in style]
-            else:
-                targets = [training_statistics(tap) for tap in style]
-        return (gram_style_terms if self.config.style_loss == "gram" else style_terms)(features, targets)
+    def _look(self, batch: Batch, photo_taps: list[Tensor], identity: Tensor, others: Tensor) -> _Look:
+        """Of the batch's style images. Those of identity samples are the photos, encoded already; the others' are
+        kept for the next batch that has the same ones (`TrainingConfig.style_reuse`)."""
+        if self._known is None or self._known[0] != batch.styles:
+            self._known = None  # frees the memory before it is needed
+            fresh = self._describe(self.encoder.taps(batch.style[others].to(self.dtype))) if len(others) else None
+            self._known = (batch.styles, fresh)
+        known = self._known[1]
+        if not len(identity):
+            return known
+        same = self._describe([tap[identity] for tap in photo_taps])
+        return same if known is None else _joined(known, same, torch.cat([others, identity]).argsort())
+
+    def _describe(self, taps: list[Tensor]) -> _Look:
+        statistics = training_statistics(taps[-1])
+        if self.config.style_loss == "gram":
+            targets = [gram_matrix(tap) for tap in taps]
+        else:
+            targets = [*(training_statistics(tap) for tap in taps[:-1]), statistics]
+        return _Look(targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None)
+
+
+def decoder_input(content: Tensor, style: Statistics, style_features: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What the decoder is given and what its output's features are to be.
+
+    Args:
+        content: relu4_1 features ``[B, 512, h, w]``.
+        style: the style's statistics there.
+        style_features: for a decoder with concatenation instead of AdaIN, the style's features, of the same size.
+
+    Returns:
+        The decoder's input, ``[B, 512 or 1024, h, w]``, and the target ``t = AdaIN(content, style)``.
+    """
+    target = adain(content, style)
+    return (target if style_features is None else torch.cat([content, style_features], dim=1)), target
+
+
+def _joined(first: _Look, second: _Look, order: Tensor) -> _Look:
+    """Two parts of a batch as one, in that order."""
+
+    def join(a, b):
+        if isinstance(a, Statistics):
+            return Statistics(*(join(x, y) for x, y in zip(a, b, strict=True)))
+        return None if a is None else torch.cat([a, b])[order]
+
+    return _Look(
+        [join(a, b) for a, b in zip(first.targets, second.targets, strict=True)],
+        join(first.statistics, second.statistics),
+        join(first.features, second.features),
+    )

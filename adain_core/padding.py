@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,6 +15,10 @@ def pad_one(x: Tensor, padding: str = "reflect") -> Tensor:
     ``reflect`` mirrors without repeating the border, as the paper's models do. A side of one pixel has nothing to
     mirror: there the pixel is repeated, which keeps every image size from 1x1 up usable.
     """
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        # Autocast would widen the copy to float32, and narrow it again for the convolution.
+        with torch.autocast("cpu", enabled=False):
+            return pad_one(x, padding)
     if padding == "zeros":
         return F.pad(x, (1, 1, 1, 1))
     height, width = x.shape[-2:]

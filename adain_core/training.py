@@ -25,6 +25,7 @@ from .files import atomic_write
 from .history import History
 from .initialization import new_decoder, scale_to_unit_variance
 from .muon import Muon
+from .normalization import channel_statistics
 from .objective import Objective, decoder_input
 from .plotting import plot_losses, sample_grid
 from .processes import Processes
@@ -341,7 +342,8 @@ class Trainer:
             batch = self._pairs.collate([self._pairs[n] for n in range(min(config.batch_size, 8))])
             with torch.no_grad():
                 content, style = (self.encoder(x.to(self.device)) for x in (batch.content, batch.style))
-                scale_to_unit_variance(decoder, decoder_input(content, style, config.conditioning)[0])
+                both = style if config.conditioning == "concatenation" else None
+                scale_to_unit_variance(decoder, decoder_input(content, channel_statistics(style), both)[0])
         return decoder
 
     def _frozen(self, decoder: Decoder | None) -> Decoder | None:

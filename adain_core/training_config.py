@@ -31,6 +31,8 @@ class TrainingConfig:
             what the crop needs, then cropped at random.
         augment_styles: stretch a small style collection: a quarter of the style crops come from the content folder, a
             third get their colour channels shuffled, a tenth are inverted.
+        style_reuse: how many batches in a row have the same style crops, each with other contents: their statistics
+            are computed once, which saves up to a seventh of the time.
         content_weight, style_weight: of eq. 11.
         style_layers: weights of relu1_1, relu2_1, relu3_1 and relu4_1 inside the style loss.
         style_loss: ``mean-std`` (eq. 13) or ``gram``.
@@ -57,6 +59,7 @@ class TrainingConfig:
     crop_sizes: tuple[tuple[int, int], ...] = ((0, 256),)
     resize: tuple[int, int] = (512, 512)
     augment_styles: bool = False
+    style_reuse: int = 4
     content_weight: float = 1.0
     style_weight: float = 10.0
     style_layers: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
@@ -83,7 +86,7 @@ class TrainingConfig:
     keep: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("keep", 1), ("seed", 0)):
+        for name, least in (("steps", 1), ("batch_size", 1), ("keep", 1), ("style_reuse", 1), ("seed", 0)):
             self._expect(name, getattr(self, name) >= least, f"a whole number of at least {least}")
         for name in ("warmup", "save_every", "preview_every"):
             self._expect(name, getattr(self, name) >= 0, "a whole number of at least 0")

@@ -1,6 +1,6 @@
 """Steps per second of the trainer against a plain training loop, and where the time goes.
 
-python -m benchmarks.training [--crop-size 128] [--batch-size 8] [--steps 8]
+python -m benchmarks.training [--crop-size 128] [--batch-size 8] [--steps 8] [--threads N]
 
 The plain loop is the paper's loss written down directly: default memory format, content and style encoded in one
 batch with all taps, Adam. Both see the same batches, in turns, in one process; each figure is the median over steps.
@@ -9,7 +9,6 @@ batch with all taps, Adam. Both see the same batches, in turns, in one process; 
 from __future__ import annotations
 
 import argparse
-import copy
 import statistics
 import tempfile
 import time
@@ -64,7 +63,7 @@ def trainer_step(precision: str, crop: int, batch: int, folder: str) -> tuple[Ca
 
 def seconds(step: Callable[[Batch], None], batch: Batch) -> float:
     begun = time.perf_counter()
-    step(copy.copy(batch))
+    step(batch)
     return time.perf_counter() - begun
 
 
@@ -83,23 +82,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crop-size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=8, help="timed steps of each")
+    parser.add_argument("--steps", type=int, default=8, help="timed steps of each (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="default: PyTorch's; 1 is steadier on a busy machine")
     options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
     crop, size = options.crop_size, options.batch_size
     print(f"batch {size} of {crop}x{crop}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}")
     for precision in PRECISIONS:
         with tempfile.TemporaryDirectory() as folder:
             plain = plain_loop(precision)
             ours, trainer = trainer_step(precision, crop, size, folder)
-            batch = trainer.batch(0)
+            batches = [trainer.batch(k) for k in range(options.steps)]
             for step in (plain, ours):
-                step(copy.copy(batch))
-            times = [(seconds(plain, batch), seconds(ours, batch)) for _ in range(options.steps)]
-            slow, fast = (statistics.median(column) for column in zip(*times, strict=True))
+                step(trainer.batch(options.steps))
+            times = [(seconds(plain, batch), seconds(ours, batch)) for batch in batches]
+            slow, fast = (statistics.mean(column) for column in zip(*times, strict=True))
             print(
                 f"\n{precision}: plain {1 / slow:.3f} steps/s, trainer {1 / fast:.3f} steps/s, {slow / fast:.2f} times"
             )
-            for name, share in share_of_convolutions(ours, batch):
+            for name, share in share_of_convolutions(ours, batches[0]):
                 print(f"  {100 * share:5.1f} %  {name}")
 
 

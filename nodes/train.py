@@ -10,7 +10,7 @@ from ..adain_core.dataset import listing_fingerprint
 from ..adain_core.decoder import NORMALIZATIONS
 from ..adain_core.errors import AdaINError
 from ..adain_core.history import smooth
-from ..adain_core.memory import working_memory
+from ..adain_core.memory import plain_memory
 from ..adain_core.training import Progress, Trainer
 from ..adain_core.training_config import STYLE_LOSSES, TrainingConfig, guarded
 from ..adain_core.vgg import VGGEncoder
@@ -238,7 +238,7 @@ class TrainDecoder:
         sources = (_source("content", content_folder, content_path), _source("style", style_folder, style_path))
         # ComfyUI runs nodes in inference mode, whose tensors can never have gradients.
         with torch.inference_mode(False), torch.enable_grad():
-            host.make_room(_PASSES * batch_size * working_memory(crop_size * crop_size))
+            host.make_room(_PASSES * batch_size * plain_memory(crop_size * crop_size))
             trainer = Trainer(
                 _own_encoder(encoder),
                 guarded(config, guards),

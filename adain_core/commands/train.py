@@ -64,6 +64,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--augment-styles", action="store_true", help="content crops as styles, shuffled channels, inverted colours"
     )
+    _option(group, "style_reuse", "batches in a row with the same style crops, encoded once")
     _option(group, "seed", "of initial weights, data order and crops")
 
     group = parser.add_argument_group("losses")

@@ -138,8 +138,19 @@ def test_crop_schedule(folders):
     assert [batch.content.shape[-1] for batch in stream(source, range(4), workers=0)] == [16, 16, 32, 32]
 
 
+def test_style_crops_stay_for_some_batches(folders):
+    batches = list(stream(pairs(folders, style_reuse=2, identity_share=0.25), range(6), workers=0))
+    assert [batch.styles for batch in batches] == [(0, 32), (0, 32), (1, 32), (1, 32), (2, 32), (2, 32)]
+    for first, second in (batches[:2], batches[2:4]):
+        assert torch.equal(first.identity, second.identity)
+        others = ~first.identity
+        assert torch.equal(first.style[others], second.style[others])
+        assert not (first.content == second.content).flatten(1).all(dim=1).any()
+    assert not torch.equal(batches[1].style, batches[2].style)
+
+
 def test_identity_samples_have_exactly_their_share(folders):
-    batches = list(stream(pairs(folders, identity_share=0.375), range(4), workers=0))
+    batches = list(stream(pairs(folders, identity_share=0.375, style_reuse=1), range(4), workers=0))
     identity = torch.cat([batch.identity for batch in batches])
     assert int(identity.sum()) == 6
     for batch in batches:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -42,7 +44,7 @@ def batch():
     content, style = torch.rand(4, 3, 32, 32), torch.rand(4, 3, 32, 32)
     identity = torch.tensor([False, True, False, False])
     style[1] = content[1]
-    return Batch(content, style, identity, {})
+    return Batch(content, style, identity, (0, 32), {})
 
 
 def by_hand(encoder, decoder, batch):
@@ -103,7 +105,7 @@ def test_an_autoencoder_does_not_encode_its_output(encoder, decoder, batch):
     encoder.c[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
     plain = config(content_weight=0, style_weight=0, identity_share=1, reconstruction_weight=2)
     batch.identity[:] = True
-    batch = Batch(batch.content, batch.content, batch.identity, {})
+    batch = Batch(batch.content, batch.content, batch.identity, (0, 32), {})
     total, terms = Objective(encoder, plain)(decoder, batch)
     assert not any(seen)
     output = decoder(encoder(batch.content))
@@ -155,3 +157,31 @@ def test_new_decoders_follow_the_seed_and_leave_the_random_state_alone():
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("identity", [[], [1], [0, 1, 2, 3]], ids=["none", "one", "all"])
+@pytest.mark.parametrize(("style_loss", "conditioning"), [("mean-std", "adain"), ("gram", "concatenation")])
+def test_styles_seen_before_are_not_encoded_again(encoder, batch, identity, style_loss, conditioning):
+    decoder = Decoder(conditioning=conditioning)
+    settings = config(style_loss=style_loss, conditioning=conditioning, identity_share=0.5, reconstruction_weight=1.0)
+    batch.identity[:] = False
+    batch.identity[identity] = True
+    seen = []
+
+    def following():
+        content = torch.rand(4, 3, 32, 32)
+        return replace(batch, content=content, style=torch.where(mask, content, batch.style))
+
+    mask = batch.identity[:, None, None, None]
+    objective, second = Objective(encoder, settings), following()
+    with torch.no_grad():
+        objective(decoder, following())
+        expected, _ = Objective(encoder, settings)(decoder, second)
+        hook = encoder.c[0].register_forward_hook(lambda _module, given, _output: seen.append(len(given[0])))
+        found, _ = objective(decoder, second)
+        hook.remove()
+        assert torch.equal(found, expected)
+        assert seen == [4, 4]  # the content and the output
+        other = replace(second, style=torch.rand(4, 3, 32, 32), styles=(1, 32))
+        expected, _ = Objective(encoder, settings)(decoder, other)
+        assert torch.equal(objective(decoder, other)[0], expected)
