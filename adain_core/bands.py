@@ -18,7 +18,7 @@ from torch import Tensor
 # Largest map of one band, in bytes. On the CPU half of a usual last-level cache, and below the 32 MiB from which glibc
 # fetches memory anew from the system each time. On a GPU the bands only bound memory.
 _CPU_BAND = 16 << 20
-_GPU_BAND = 512 << 20
+_GPU_BAND = 64 << 20
 
 Rows = tuple[int, int]  # first and last row, the latter excluded
 

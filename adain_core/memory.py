@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from pathlib import Path
 
 import torch
 
+from .errors import AdaINError
 from .tiling import HALO, MIN_TILE_SIZE
 from .vgg import STRIDE
 
-# Peak of encoder or decoder beside its input and output, per pixel of the tile: three maps of 64 channels in float32
-# (a convolution's input, padded input and output) and what the allocator keeps. Measured in benchmarks/.
-BYTES_PER_PIXEL = 1000
+# Peak of encoder or decoder beside its input, per pixel of the tile, in float32: the first block's pooled output, 64
+# bytes, and what it becomes, 32. Above it all the bands of `adain_core.bands`, which do not grow with the tile.
+BYTES_PER_PIXEL = 100
+BAND_BYTES = 256 << 20
+# The same for the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input, padded
+# input and output) and what the allocator keeps. With gradients that many for each layer.
+PLAIN_BYTES_PER_PIXEL = 1000
 _SHARE = 0.7  # of the free memory; the rest is for whatever else runs
+_AMOUNT = re.compile(r"(\d+\.?\d*)\s*(?:([KMGT])?(?:I?B)?)")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -29,7 +38,17 @@ def free_memory(device: torch.device) -> int:
 
 def working_memory(pixels: int, bytes_per_value: int = 4) -> int:
     """Bytes that encoding or decoding that many pixels at once needs beside images and features."""
-    return pixels * BYTES_PER_PIXEL * bytes_per_value // 4
+    return BAND_BYTES + pixels * BYTES_PER_PIXEL * bytes_per_value // 4
+
+
+def plain_memory(pixels: int) -> int:
+    """Bytes of one pass of that many pixels through a module's own ``forward``, as in training, in float32."""
+    return pixels * PLAIN_BYTES_PER_PIXEL
+
+
+def pixels_in(available: int, bytes_per_value: int = 4) -> int:
+    """How many pixels can be worked on at once in that memory: the inverse of `working_memory`, at least 0."""
+    return max(available - BAND_BYTES, 0) * 4 // (BYTES_PER_PIXEL * bytes_per_value)
 
 
 def automatic_tile_size(height: int, width: int, available: int, bytes_per_value: int = 4) -> int:
@@ -40,11 +59,35 @@ def automatic_tile_size(height: int, width: int, available: int, bytes_per_value
         available: bytes to stay below.
         bytes_per_value: 4 for float32, 2 for half precision.
     """
-    if working_memory(height * width, bytes_per_value) <= available:
+    pixels = pixels_in(available, bytes_per_value)
+    return 0 if height * width <= pixels else square_tile(pixels)
+
+
+def square_tile(pixels: int) -> int:
+    """The largest tile size that has at most that many pixels with its halo, a multiple of 8; never below 64."""
+    return max((math.isqrt(pixels) - 2 * HALO * STRIDE) // STRIDE * STRIDE, MIN_TILE_SIZE)
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from ``2G``, ``1.5GiB``, ``512M`` or a plain number; units are powers of 1024.
+
+    Raises:
+        AdaINError: anything else.
+    """
+    match = _AMOUNT.fullmatch(text.strip().upper())
+    if not match:
+        raise AdaINError(f"memory: expected an amount such as 2G or 512M, found {text!r}")
+    number, unit = match.groups()
+    return int(float(number) * 1024 ** " KMGT".index(unit or " "))
+
+
+def resident_memory() -> int:
+    """Bytes of memory that this process occupies now; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError):
         return 0
-    halo = 2 * HALO * STRIDE
-    side = int((available / working_memory(1, bytes_per_value)) ** 0.5) - halo
-    return max(side // STRIDE * STRIDE, MIN_TILE_SIZE)
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def budget(device: torch.device) -> int:

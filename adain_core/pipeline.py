@@ -16,10 +16,13 @@ from .decoder import Decoder, check_features
 from .features import Features
 from .inference import fast
 from .masks import to_places
-from .memory import automatic_tile_size, budget, working_memory
+from .memory import automatic_tile_size, budget, pixels_in
 from .style import Style, check_same_encoder
 from .tiling import Tile, TilePlan, check_tile_size
 from .vgg import FEATURE_CHANNELS, STRIDE, VGGEncoder, check_images, feature_size
+
+# Pixels of a batch that go through together. More are not faster, and what is between two chains leaves the cache.
+_CHUNK_PIXELS = 1 << 20
 
 # Called with (done, total) after each tile; whatever it raises stops the work.
 Progress = Callable[[int, int], None]
@@ -155,7 +158,7 @@ class _Work:
         )
         tile = next(iter(self.plan)).outer
         pixels = min(tile.bottom * STRIDE, size[0]) * min(tile.right * STRIDE, size[1])
-        self.chunk = min(max(available // max(working_memory(pixels, value), 1), 1), batch)
+        self.chunk = min(max(min(pixels_in(available, value), _CHUNK_PIXELS) // pixels, 1), batch)
 
     @property
     def single(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..adain_core.fit_style import fit_style
-from ..adain_core.memory import working_memory
+from ..adain_core.memory import plain_memory
 from . import host
 from .convert import to_core
 from .types import CATEGORY, DECODER, ENCODER, STYLE
@@ -55,7 +55,7 @@ class FitStyle:
         }
 
     def fit(self, encoder, decoder, images, steps, content=None):
-        request = min(_PASSES * working_memory(images.shape[1] * images.shape[2]), _PASSES * working_memory(_PIXELS))
+        request = min(_PASSES * plain_memory(images.shape[1] * images.shape[2]), _PASSES * plain_memory(_PIXELS))
         models = encoder.load(request), decoder.load(request)
         contents = None if content is None else list(to_core(content).split(1))
         style = fit_style(*models, list(to_core(images).split(1)), steps, contents, host.progress_bar(steps))
