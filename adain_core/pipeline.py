@@ -18,7 +18,7 @@ from .inference import fast
 from .masks import to_places
 from .memory import automatic_tile_size, budget, pixels_in
 from .style import Style, check_same_encoder
-from .tiling import Tile, TilePlan, check_tile_size
+from .tiling import MIN_TILE_SIZE, Tile, TilePlan, check_tile_size
 from .vgg import FEATURE_CHANNELS, STRIDE, VGGEncoder, check_images, feature_size
 
 # Pixels of a batch that go through together. More are not faster, and what is between two chains leaves the cache.
@@ -132,6 +132,9 @@ def decode(
     check_features(features.tensor, features.size)
     batch = features.tensor.shape[0]
     height, width = features.size
+    if decoder.normalization == "instance":
+        # Its statistics are of the whole map: tiles would each have their own.
+        tile_size = max(MIN_TILE_SIZE, STRIDE * max(features.tensor.shape[2:]))
     work = _Work(decoder, features.size, batch, tile_size, memory)
     target = torch.device(device) if device is not None else work.device
     images = _empty((batch, 3, height, width), torch.float32, target)
