@@ -57,6 +57,8 @@ def main() -> None:
     training, held = zip(
         *(hold_out(list_images(f), options.pairs) for f in (options.content_folder, options.style_folder)), strict=True
     )
+    if any(set(ours) & set(theirs) for ours, theirs in zip(training, held, strict=True)):
+        parser.error(f"--pairs: expected at least {10 * options.pairs} images in each folder to hold that many out")
     pairs = [torch.stack([center_crop(Images([path], 8).read(0), 256) for path in side]) for side in held]
     print(f"{options.steps} steps, batch {base.batch_size} of {size}x{size}; {options.pairs} held-out pairs at 256x256")
     print(f"{'':40}content   style    PSNR")
