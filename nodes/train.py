@@ -261,9 +261,12 @@ class _Report:
     def __init__(self, node_id: str | None, steps: int) -> None:
         self.node_id = node_id
         self.bar = host.progress_bar(steps)
+        self.reconstruction = ""
 
     def __call__(self, progress: Progress) -> None:
-        host.show_text(self.node_id, str(progress))
+        if progress.evaluation is not None:
+            self.reconstruction = f"  content = style: {progress.evaluation.psnr:.1f} dB"
+        host.show_text(self.node_id, f"{progress}{self.reconstruction}")
         self.bar(progress.step, progress.steps, progress.preview)
 
 
