@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from .commands import evaluate, importing, stylize, train
 from .errors import AdaINError
 
-COMMANDS = (stylize, importing, train, evaluate)
+# Files in commands/ by the command they add.
+COMMANDS = {"stylize": "stylize", "import": "importing", "train": "train", "evaluate": "evaluate"}
 USER_MISTAKE = 2
 
 
@@ -19,8 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m adain_core", description="Arbitrary style transfer with adaptive instance normalization."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(commands)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # Only the command asked for is imported: training needs a second more and 170 MB.
+    wanted = [COMMANDS[name] for name in arguments[:1] if name in COMMANDS] or COMMANDS.values()
+    for name in wanted:
+        import_module(f".commands.{name}", __package__).add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         return options.run(options) or 0
