@@ -25,7 +25,6 @@ try:
     import comfy.utils
     import folder_paths
     from comfy.cli_args import args
-    from server import PromptServer
 except ImportError:
     management = None
 
@@ -176,7 +175,12 @@ def make_room(memory_required: int) -> None:
 
 def show_text(node_id: str | None, text: str) -> None:
     """Shows a line of text on the running node, where ComfyUI can."""
-    if management is not None and node_id is not None and hasattr(PromptServer.instance, "send_progress_text"):
+    if management is None or node_id is None:
+        return
+    # Here and not above: a script that uses ComfyUI's parts without serving cannot import the server.
+    from server import PromptServer
+
+    if hasattr(PromptServer.instance, "send_progress_text"):
         PromptServer.instance.send_progress_text(text, node_id, PromptServer.instance.client_id)
 
 
