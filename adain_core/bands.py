@@ -15,10 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .winograd import convolve, transform_kernel
+
 # Largest map of one band, in bytes. On the CPU half of a usual last-level cache, and below the 32 MiB from which glibc
 # fetches memory anew from the system each time. On a GPU the bands only bound memory.
 _CPU_BAND = 16 << 20
 _GPU_BAND = 64 << 20
+
+# Channels and places from which Winograd's convolution is faster than oneDNN's, whose kernel it first has to transform.
+_WINOGRAD_CHANNELS = 128
+_WINOGRAD_PLACES = 2048
 
 Rows = tuple[int, int]  # first and last row, the latter excluded
 
@@ -50,13 +56,19 @@ class Layer:
 
 
 class Convolution(Layer):
-    """A 3x3 convolution, padded as `adain_core.padding.pad_one` does at the true border only, with ReLU or without."""
+    """A 3x3 convolution, padded as `adain_core.padding.pad_one` does at the true border only, with ReLU or without.
+
+    In float32 on the CPU by Winograd's algorithm where that is faster.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True, padding: str = "reflect") -> None:
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.relu = relu
         self.mode = "constant" if padding == "zeros" else padding
+        wide = min(weight.shape[:2]) >= _WINOGRAD_CHANNELS
+        self.winograd = wide and weight.device.type == "cpu" and weight.dtype == torch.float32
+        self.kernel: Tensor | None = None  # of Winograd's convolution, once it is worth while
 
     def channels(self, given: int) -> int:
         return self.weight.shape[0]
@@ -66,7 +78,12 @@ class Convolution(Layer):
 
     def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
         x = _pad(x, self.mode, top=rows[0] == 0, bottom=rows[1] == height)
-        x = F.conv2d(x, self.weight, self.bias)
+        if self.winograd and x.shape[2] * x.shape[3] >= _WINOGRAD_PLACES:
+            if self.kernel is None:
+                self.kernel = transform_kernel(self.weight)
+            x = convolve(x, self.kernel, self.bias)
+        else:
+            x = F.conv2d(x, self.weight, self.bias)
         return x.relu_() if self.relu else x
 
 
@@ -160,6 +177,7 @@ def run_chain(layers: Sequence[Layer], x: Tensor, band_bytes: int | None = None)
                 shape = (x.shape[0], band.shape[1], heights[-1], band.shape[3])
                 out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
             out[samples, :, top:bottom] = band
+    assert out is not None
     return out
 
 

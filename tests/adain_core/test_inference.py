@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adain_core import winograd
 from adain_core.bands import Convolution, MaxPool, UpsampledConvolution, run_chain
 from adain_core.checkpoint import load_decoder, load_encoder
 from adain_core.decoder import Decoder
+from adain_core.images import load_picture
 from adain_core.inference import fast
 from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.vgg import VGGEncoder
@@ -91,6 +93,42 @@ def _convolved(x, weight, bias):
     """By way of numpy's padding, whose 'reflect' repeats a side of one."""
     padded = torch.from_numpy(np.pad(x.numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect"))
     return F.relu(F.conv2d(padded, weight, bias))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 2), st.integers(3, 23), st.integers(3, 40), st.sampled_from([(3, 8), (40, 7)]))
+def test_winograd_equals_direct(batch, height, width, channels):
+    """Against float64, tiles cut at the border, in memory formats of both kinds."""
+    torch.manual_seed(0)
+    inputs, outputs = channels
+    x, weight, bias = (
+        torch.rand(batch, inputs, height, width),
+        torch.rand(outputs, inputs, 3, 3) - 0.5,
+        torch.randn(outputs),
+    )
+    expected = F.conv2d(x.double(), weight.double(), bias.double())
+    for image in (x, x.contiguous(memory_format=LAST)):
+        found = winograd.convolve(image, winograd.transform_kernel(weight), bias)
+        torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=0)
+
+
+def test_winograd_in_parts(monkeypatch):
+    x, weight, bias = torch.rand(1, 16, 40, 21), torch.randn(8, 16, 3, 3), torch.randn(8)
+    kernel = winograd.transform_kernel(weight)
+    whole = winograd.convolve(x, kernel, bias)
+    monkeypatch.setattr(winograd, "_WORK_BYTES", 1)
+    torch.testing.assert_close(winograd.convolve(x, kernel, bias), whole, atol=1e-5, rtol=0)
+
+
+def test_a_photo_through_winograd(models, examples):
+    """Large enough for Winograd in every wide layer: features and image as without it."""
+    encoder, decoder = models
+    photo = load_picture(examples / "content_astronaut.jpg").pixels[..., :397, :430]
+    with torch.inference_mode():
+        features = encoder(photo)
+        largest = features.max().item()  # some 60; plain float32 itself is 1e-4 off float64
+        torch.testing.assert_close(fast(encoder)(photo), features, atol=5e-6 * largest, rtol=0)
+        torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
 
 
 def test_half_precision_follows_the_models(models):
