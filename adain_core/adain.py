@@ -52,13 +52,13 @@ def adain(
         raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
     if alpha == 0:
         return content
-    empty = None
+    region = None
     if mask is not None:
         empty = (mask <= 0).flatten(1).all(dim=1)
         mask = mask.to(content.device, torch.float32)
-    if content_statistics is None:
         # Statistics of nothing are undefined: an empty sample's are taken everywhere, and its weight is 0 anyway.
-        region = None if mask is None else torch.where(empty[:, None, None], torch.ones_like(mask), mask)
+        region = torch.where(empty[:, None, None], torch.ones_like(mask), mask)
+    if content_statistics is None:
         content_statistics = channel_statistics(content, region)
     mean, std = content_statistics
     ratio = style.std.to(mean) / std
@@ -86,7 +86,7 @@ def check_alpha(alpha: float) -> float:
     return alpha
 
 
-def check_batch(name: str, found: int, expected: int) -> None:
+def check_batch(name: str, found: int, expected: int, like: str = "the content") -> None:
     """Raises AdaINError unless a batch is 1 (broadcast) or the expected size."""
     if found not in (1, expected):
-        raise AdaINError(f"{name}: expected a batch of 1 or of {expected} like the content, found {found}")
+        raise AdaINError(f"{name}: expected a batch of 1 or of {expected} like {like}, found {found}")

@@ -10,7 +10,14 @@ from importlib import import_module
 from .errors import AdaINError
 
 # Files in commands/ by the command they add.
-COMMANDS = {"stylize": "stylize", "import": "importing", "train": "train", "evaluate": "evaluate"}
+COMMANDS = {
+    "stylize": "stylize",
+    "video": "video",
+    "import": "importing",
+    "train": "train",
+    "evaluate": "evaluate",
+    "batch": "batch",
+}
 USER_MISTAKE = 2
 
 

@@ -6,6 +6,8 @@ import torch
 
 from .errors import AdaINError
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
 
 def best_device() -> torch.device:
     """CUDA when there is one, else the CPU."""
@@ -25,3 +27,16 @@ def parse_device(name: str | torch.device | None) -> torch.device:
             f"device: expected auto, cpu, cuda or cuda:N that works here, found {name!r} ({reason})"
         ) from None
     return device
+
+
+def parse_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type to compute in; ``auto``: float16 on CUDA, whose tensor cores need it, and float32 elsewhere.
+
+    Raises:
+        AdaINError: a name that is not among `PRECISIONS`.
+    """
+    if name not in PRECISIONS:
+        raise AdaINError(f"precision: expected one of {', '.join(PRECISIONS)}, found {name!r}")
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    return getattr(torch, name)

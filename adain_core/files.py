@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import AdaINError
 
 
 @contextmanager
@@ -28,3 +31,21 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def allocate(path: Path, size: int, what: str) -> None:
+    """Makes a file of that many bytes, whose room on the disk is then taken, to be mapped into memory.
+
+    Raises:
+        AdaINError: less room than that, naming what it is for.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if size > free:
+        raise AdaINError(
+            f"{path.parent}: expected {size / 2**30:.1f} GiB of free disk space for {what}, found {free / 2**30:.1f}"
+        )
+    with path.open("wb") as file:
+        file.truncate(size)
+        # Without this a disk that fills up meanwhile would kill the process at a write to the mapping.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)

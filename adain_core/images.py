@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
@@ -56,6 +60,22 @@ def load_picture(path: str | Path) -> Picture:
     return Picture((colour * opacity + (1 - opacity))[None], opacity, profile)
 
 
+def count_pixels(path: str | Path) -> int:
+    """Pixels of an image file as its header says: 0 if it cannot be read, a huge number if Pillow refuses to decode it.
+
+    Pillow refuses images so large that they might be an attack.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.width * image.height
+    except Image.DecompressionBombError:
+        return sys.maxsize
+    except (OSError, SyntaxError):
+        return 0
+
+
 def load_mask(path: str | Path) -> Tensor:
     """Reads a mask: ``[1, H, W]`` 0..1, the image's brightness (white: stylize), times its opacity if it has one."""
     picture = load_picture(path)
@@ -72,9 +92,10 @@ def open_image(path: str | Path) -> Image.Image:
         raise AdaINError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
     try:
         image = Image.open(path)
-        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":
             raise AdaINError(
-                f"{path}: expected a still image, found {image.n_frames} frames; "
+                f"{path}: expected a still image, found {frames} frames; "
                 "'python -m adain_core video' stylizes moving ones"
             )
         image.load()
@@ -115,7 +136,7 @@ def save_picture(path: str | Path, picture: Picture) -> None:
     """
     path = check_writable(path)
     image = to_image(picture.pixels[0])
-    extra = {"icc_profile": picture.icc_profile} if picture.icc_profile else {}
+    extra: dict[str, Any] = {"icc_profile": picture.icc_profile} if picture.icc_profile else {}
     if path.suffix.lower() == ".png":
         if picture.opacity is not None:
             image.putalpha(to_image(picture.opacity[None]))
@@ -131,3 +152,13 @@ def _wide_grey(image: Image.Image) -> Tensor:
     if values.max() > 65535 or values.min() < 0:
         raise AdaINError("expected 8- or 16-bit pixels, found 32-bit ones")
     return (values / 65535).float()[None, None]
+
+
+def scale_short_side(pixels: Tensor, side: int) -> Tensor:
+    """Scales ``[B, 3, H, W]`` so that the shorter side has that many pixels, aspect kept; 0: unchanged."""
+    height, width = pixels.shape[2:]
+    if side == 0 or min(height, width) == side:
+        return pixels
+    scale = side / min(height, width)
+    size = [max(1, round(height * scale)), max(1, round(width * scale))]
+    return F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)

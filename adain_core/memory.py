@@ -14,9 +14,12 @@ from .tiling import HALO, MIN_TILE_SIZE
 from .vgg import STRIDE
 
 # Peak of encoder or decoder beside its input, per pixel of the tile, in float32: the first block's pooled output, 64
-# bytes, and what it becomes, 32. Above it all the bands of `adain_core.bands`, which do not grow with the tile.
+# bytes, and what it becomes, 32. Above it all the bands of `adain_core.bands` and Winograd's kernels, which do not grow
+# with the tile.
 BYTES_PER_PIXEL = 100
-BAND_BYTES = 256 << 20
+BAND_BYTES = 400 << 20
+# The same and the image as bytes and floats, its features before and after AdaIN, and the result.
+WHOLE_BYTES_PER_PIXEL = 220
 # The same for the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input, padded
 # input and output) and what the allocator keeps. With gradients that many for each layer.
 PLAIN_BYTES_PER_PIXEL = 1000
@@ -44,6 +47,11 @@ def working_memory(pixels: int, bytes_per_value: int = 4) -> int:
 def plain_memory(pixels: int) -> int:
     """Bytes of one pass of that many pixels through a module's own ``forward``, as in training, in float32."""
     return pixels * PLAIN_BYTES_PER_PIXEL
+
+
+def whole_memory(pixels: int) -> int:
+    """Bytes that stylizing an image of that many pixels at once needs in all, from file to file."""
+    return BAND_BYTES + pixels * WHOLE_BYTES_PER_PIXEL
 
 
 def pixels_in(available: int, bytes_per_value: int = 4) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .adain import adain, check_batch
 from .decoder import Decoder, check_features
@@ -57,7 +57,7 @@ def encode(
     """
     check_images(images)
     batch, _, height, width = images.shape
-    places = None if mask is None else _places(mask, (height, width), batch)
+    places = None if mask is None else _places(mask, (height, width), batch, "the image")
     grid = feature_size(height, width)
     work = _Work(encoder, (height, width), batch, tile_size, memory)
     target = torch.device(device) if device is not None else work.device
@@ -149,7 +149,9 @@ def decode(
 class _Work:
     """One model's way through a batch of images: which samples and tiles at a time."""
 
-    def __init__(self, model: nn.Module, size: tuple[int, int], batch: int, tile_size: int, memory: int | None) -> None:
+    def __init__(
+        self, model: VGGEncoder | Decoder, size: tuple[int, int], batch: int, tile_size: int, memory: int | None
+    ) -> None:
         parameter = next(model.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.run = fast(model)
@@ -179,6 +181,9 @@ class _Work:
                 _tell(progress, done, total)
 
     def to_model(self, x: Tensor) -> Tensor:
+        if self.device.type == "cuda" and x.device.type == "cpu":
+            # From pinned memory the copy overlaps with what the GPU still computes; types change there.
+            x = x.pin_memory().to(self.device, non_blocking=True)
         return x.to(self.device, self.dtype, memory_format=torch.channels_last)
 
 
@@ -191,7 +196,7 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
     return torch.empty(shape, dtype=dtype, device=device, memory_format=torch.channels_last)
 
 
-def _places(mask: Tensor, size: tuple[int, int], batch: int) -> Tensor:
+def _places(mask: Tensor, size: tuple[int, int], batch: int, like: str = "the content") -> Tensor:
     places = to_places(mask, size)
-    check_batch("mask", places.shape[0], batch)
+    check_batch("mask", places.shape[0], batch, like)
     return places

@@ -43,7 +43,7 @@ class RunningStatistics:
             AdaINError: the weights of a sample sum to 0.
         """
         if self._parts is None or not bool((self._parts[0] > 0).all()):
-            raise AdaINError("mask: expected at least one place with a weight above 0, found an empty mask")
+            raise AdaINError("mask: expected some place above 0, found an empty mask; paint some of it white")
         weight, mean, squares = self._parts
         return Statistics(mean.float(), std_from_variance(squares / weight).float())
 

@@ -12,7 +12,7 @@ from .adain import check_alpha
 from .checkpoint import load_decoder, load_encoder
 from .color import match_color
 from .decoder import Decoder
-from .devices import parse_device
+from .devices import parse_device, parse_precision
 from .errors import AdaINError
 from .features import Features
 from .pipeline import Progress, apply_style, decode, encode
@@ -30,11 +30,18 @@ class Stylizer:
         >>> out = stylizer.stylize(photo, style, alpha=0.8)     # [B, 3, H, W] 0..1
     """
 
-    def __init__(self, encoder: VGGEncoder, decoder: Decoder, device: torch.device | str | None = None) -> None:
+    def __init__(
+        self,
+        encoder: VGGEncoder,
+        decoder: Decoder,
+        device: torch.device | str | None = None,
+        precision: str = "float32",
+    ) -> None:
         check_same_encoder(encoder.fingerprint, decoder.trained_for)
         self.device = parse_device(device)
-        self.encoder = encoder.to(self.device, memory_format=torch.channels_last)
-        self.decoder = decoder.to(self.device, memory_format=torch.channels_last)
+        dtype = parse_precision(precision, self.device)
+        self.encoder = encoder.to(self.device, dtype).to(memory_format=torch.channels_last)
+        self.decoder = decoder.to(self.device, dtype).to(memory_format=torch.channels_last)
 
     @classmethod
     def load(
@@ -42,32 +49,41 @@ class Stylizer:
         encoder: str | Path | None = None,
         decoder: str | Path | None = None,
         device: torch.device | str | None = None,
+        precision: str = "float32",
     ) -> Stylizer:
         """Reads the models.
 
         Args:
             encoder, decoder: safetensors files; None: the bundled ones.
             device: where to compute; None: the best there is.
+            precision: ``float32``, ``bfloat16``, ``float16``; ``auto``: float16 on CUDA, else float32.
 
         Raises:
             AdaINError: a file that cannot be read, or a decoder trained for another encoder.
         """
         loaded = load_encoder(encoder or DEFAULT_ENCODER)
-        return cls(loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint), device)
+        return cls(loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint), device, precision)
 
     def encode(
-        self, images: Tensor, mask: Tensor | None = None, tile_size: int = 0, progress: Progress | None = None
+        self,
+        images: Tensor,
+        mask: Tensor | None = None,
+        tile_size: int = 0,
+        progress: Progress | None = None,
+        memory: int | None = None,
     ) -> Features:
         """Features of images ``[B, 3, H, W]`` RGB 0..1, see `adain_core.pipeline.encode`."""
-        return encode(self.encoder, images, mask, tile_size, progress)
+        return encode(self.encoder, images, mask, tile_size, progress, memory=memory)
 
-    def style(self, images: Tensor, mask: Tensor | None = None) -> Style:
-        """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes; mask as in `encode`."""
-        return self.encode(images, mask).style
+    def style(self, images: Tensor, mask: Tensor | None = None, memory: int | None = None) -> Style:
+        """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes; the rest: `encode`."""
+        return self.encode(images, mask, memory=memory).style
 
-    def decode(self, features: Features, tile_size: int = 0, progress: Progress | None = None) -> Tensor:
+    def decode(
+        self, features: Features, tile_size: int = 0, progress: Progress | None = None, memory: int | None = None
+    ) -> Tensor:
         """Images ``[B, 3, H, W]`` RGB 0..1 of the content's size, see `adain_core.pipeline.decode`."""
-        return decode(self.decoder, features, tile_size, progress)
+        return decode(self.decoder, features, tile_size, progress, memory=memory)
 
     def stylize(
         self,
@@ -102,26 +118,12 @@ class Stylizer:
         check_alpha(alpha)
         styles = [style] if isinstance(style, (Tensor, Style)) else list(style)
         masks = [masks] if isinstance(masks, Tensor) else list(masks or ())
-        if len(masks) not in (0, 1, len(styles)):
-            raise AdaINError(f"masks: expected none, one, or one for each of {len(styles)} styles, found {len(masks)}")
+        check_controls(len(styles), weights, len(masks))
         encoded = [self._style_of(s, content if preserve_color else None) for s in styles]
-        features = self.encode(content)
-        if len(masks) > 1:
-            if weights is not None:
-                raise AdaINError("weights: expected none with one mask per style, found both")
-            result = self._apply_regions(features, encoded, alpha, channels, masks)
-        else:
-            mixed = mix(encoded, weights if weights is not None else [1.0] * len(encoded))
-            result = apply_style(features, mixed, alpha, channels, masks[0] if masks else None)
+        result = self.encode(content)
+        for look, mask in plan_steps(encoded, weights, masks):
+            result = apply_style(result, look, alpha, channels, mask)
         return self.decode(result)
-
-    def _apply_regions(
-        self, content: Features, styles: list[Style], alpha: float, channels: Tensor | None, masks: list[Tensor]
-    ) -> Features:
-        """Each style inside its own mask. Later ones see what earlier ones left, so overlaps blend."""
-        for style, mask in zip(styles, masks, strict=True):
-            content = apply_style(content, style, alpha, channels, mask)
-        return content
 
     def _style_of(self, style: Tensor | Style, colors: Tensor | None) -> Style:
         if isinstance(style, Style):
@@ -133,3 +135,25 @@ class Stylizer:
                 style = style.expand(colors.shape[0], -1, -1, -1)
             style = match_color(style, colors)
         return self.style(style)
+
+
+def check_controls(styles: int, weights: Sequence[float] | None, masks: int) -> None:
+    """Raises AdaINError unless there are no masks, one, or one for each style, and weights only without the latter."""
+    if masks not in (0, 1, styles):
+        raise AdaINError(f"masks: expected none, one, or one for each of {styles} styles, found {masks}")
+    if masks > 1 and weights is not None:
+        raise AdaINError("weights: expected none with one mask per style, found both")
+
+
+def plan_steps(
+    styles: Sequence[Style], weights: Sequence[float] | None, masks: Sequence[Tensor]
+) -> list[tuple[Style, Tensor | None]]:
+    """What to apply one after the other, each with its mask: the mixed styles, or each style inside its own mask.
+
+    Later steps see what earlier ones left, so overlapping masks blend.
+    """
+    check_controls(len(styles), weights, len(masks))
+    if len(masks) > 1:
+        return list(zip(styles, masks, strict=True))
+    mixed = mix(styles, weights if weights is not None else [1.0] * len(styles))
+    return [(mixed, masks[0] if masks else None)]

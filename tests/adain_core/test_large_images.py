@@ -1,0 +1,192 @@
+"""Image files in parts: libvips against Pillow, and the command line with little memory against the plain one."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+pytest.importorskip("pyvips")
+
+from adain_core import large_images
+from adain_core.cli import main
+from adain_core.commands import stylize as command
+from adain_core.errors import AdaINError
+from adain_core.images import load_mask, load_picture, to_image
+from adain_core.large_images import LargeImage, LargeResult
+from adain_core.masks import to_places
+
+ORIENTATION = 0x0112
+WHOLE = slice(0, 1 << 20)
+
+
+@pytest.fixture
+def photo(examples):
+    with Image.open(examples / "content_chelsea.jpg") as image:
+        return image.crop((60, 40, 199, 153))
+
+
+def gradient(size):
+    return Image.linear_gradient("L").resize(size)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "L", "LA", "P", "I;16", "rotated", "jpeg"])
+def test_pixels_equal_pillows(photo, tmp_path, kind):
+    path = tmp_path / ("photo.jpg" if kind == "jpeg" else "photo.png")
+    options = {}
+    if kind == "I;16":
+        photo = Image.fromarray(np.arange(113 * 139, dtype=np.uint16).reshape(113, 139) * 4)
+    elif kind == "rotated":
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        options["exif"] = exif
+    elif kind != "jpeg":
+        photo = photo.convert(kind)
+        if kind.endswith("A"):
+            photo.putalpha(gradient(photo.size))
+    photo.save(path, **options)
+    expected, image = load_picture(path), LargeImage(path)
+    assert image.size == tuple(expected.pixels.shape[2:])
+    torch.testing.assert_close(image.read(WHOLE, WHOLE), expected.pixels, atol=1e-5, rtol=0)
+    part = slice(24, 48), slice(80, 1000)
+    torch.testing.assert_close(image.read(*part), expected.pixels[(..., *part)], atol=1e-5, rtol=0)
+    torch.testing.assert_close(image.sample(), expected.pixels, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        image.mask(image.size), to_places(load_mask(path), image.size), atol=1e-5, rtol=0, msg=f"mask of {kind}"
+    )
+
+
+def test_a_sample_has_the_images_colours(photo, tmp_path, monkeypatch):
+    photo.save(tmp_path / "photo.png")
+    monkeypatch.setattr(large_images, "_SAMPLES", 40)
+    sample = LargeImage(tmp_path / "photo.png").sample()
+    assert sample.shape[2] < 60
+    whole = load_picture(tmp_path / "photo.png").pixels
+    torch.testing.assert_close(sample.mean((2, 3)), whole.mean((2, 3)), atol=0.02, rtol=0)
+
+
+def test_a_mask_of_another_size_is_stretched(tmp_path):
+    gradient((64, 48)).save(tmp_path / "mask.png")
+    places = LargeImage(tmp_path / "mask.png").mask((240, 160))
+    assert places.shape == (1, 30, 20)
+    torch.testing.assert_close(places, to_places(load_mask(tmp_path / "mask.png"), (240, 160)), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_result_in_parts(photo, tmp_path, ending):
+    """Written in parts, saved with profile, and with transparency where the format has it."""
+    photo.putalpha(gradient(photo.size))
+    photo.save(tmp_path / "photo.png")
+    picture = load_picture(tmp_path / "photo.png")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    result = LargeResult(tmp_path / f"out.{ending}", (113, 139), tmp_path)
+    for rows in (slice(0, 64), slice(64, 113)):
+        for columns in (slice(0, 100), slice(100, 139)):
+            result.write(rows, columns, picture.pixels[:, :, rows, columns])
+    result.save(LargeImage(tmp_path / "photo.png").opacity, profile)
+    with Image.open(tmp_path / f"out.{ending}") as image:
+        assert image.info["icc_profile"] == profile
+        found, expected = np.array(image.convert("RGB"), int), np.array(to_image(picture.pixels[0]), int)
+        if ending == "png":
+            assert (found == expected).all()
+            assert image.getchannel("A").tobytes() == photo.getchannel("A").tobytes()
+        else:
+            assert image.mode == "RGB"
+            assert abs(found - expected).mean() < 2
+
+
+def test_what_cannot_be_read(photo, tmp_path):
+    photo.save(tmp_path / "photo.png")
+    whole = (tmp_path / "photo.png").read_bytes()
+    (tmp_path / "short.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AdaINError, match=r"short.png: expected an image file, found one that cannot be read"):
+        LargeImage(tmp_path / "short.png").read(WHOLE, WHOLE)
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(AdaINError, match=r"text.png: expected an image file, found one that cannot be read"):
+        LargeImage(tmp_path / "text.png")
+    with pytest.raises(AdaINError, match="expected an image file, found nothing"):
+        LargeImage(tmp_path / "none.png")
+    photo.convert("CMYK").save(tmp_path / "print.jpg")
+    with pytest.raises(AdaINError, match="found cmyk"):
+        LargeImage(tmp_path / "print.jpg")
+    photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(90)])
+    with pytest.raises(AdaINError, match="expected a still image, found 2 frames"):
+        LargeImage(tmp_path / "moving.gif")
+
+
+def test_a_result_too_wide_for_jpeg(tmp_path):
+    with pytest.raises(AdaINError, match=r"at most 65535 pixels a side in a JPEG, found 70000"):
+        LargeResult(tmp_path / "out.jpg", (8, 70000), tmp_path)
+
+
+def test_without_pyvips(photo, tmp_path, monkeypatch):
+    photo.save(tmp_path / "photo.png")
+    monkeypatch.setattr(large_images, "pyvips", None)
+    with pytest.raises(AdaINError, match=r"pip install 'pyvips\[binary\]'"):
+        LargeImage(tmp_path / "photo.png")
+
+
+@pytest.fixture
+def stylize(photo, examples, tmp_path):
+    """Runs the command on the photo, whose transparency, profile and EXIF rotation the result must keep."""
+    photo.putalpha(gradient(photo.size))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 8
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo.save(tmp_path / "photo.png", exif=exif, icc_profile=profile)
+    size = photo.height, photo.width
+    gradient(size).save(tmp_path / "down.png")
+    gradient(size).rotate(180).save(tmp_path / "up.png")
+    styles = [str(examples / f"style_{name}.jpg") for name in ("starry_night", "tissue")]
+
+    def run(name, *arguments):
+        out = tmp_path / name
+        arguments = [str(tmp_path / a) if a.endswith(".png") else a for a in arguments]
+        common = ["stylize", str(tmp_path / "photo.png"), *styles, "--style-size", "128", "-o", str(out)]
+        return main([*common, *arguments]), out
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--alpha", "0.7", "--preserve-color"], ["--mask", "down.png", "up.png"], ["--mask", "down.png"]]
+)
+def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments):
+    status, plain = stylize("plain.png", *arguments)
+    assert status == 0
+    monkeypatch.setattr(command, "whole_memory", lambda pixels: sys.maxsize)
+    monkeypatch.setattr(command, "resident_memory", lambda: 600 << 20)  # of this process: whatever other tests left
+    in_parts = []
+    monkeypatch.setattr(command, "stylize_stream", spy(command.stylize_stream, in_parts))
+    status, small = stylize("small.png", *arguments, "--max-memory", "1164M")
+    assert status == 0
+    assert in_parts
+    with Image.open(plain) as one, Image.open(small) as other:
+        assert one.size == other.size == (113, 139)
+        assert other.info["icc_profile"] == one.info["icc_profile"]
+        assert other.getexif().get(ORIENTATION, 1) == 1
+        difference = abs(np.array(one, int) - np.array(other, int))
+    assert difference.max() <= 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["down.png", "photo.png", "plain.png", "small.png", "up.png"]
+
+
+def spy(function, calls):
+    def called(*arguments, **options):
+        calls.append(arguments)
+        return function(*arguments, **options)
+
+    return called
+
+
+@pytest.mark.parametrize("amount", ["100M", "much"])
+def test_too_little_memory_is_one_line(stylize, capsys, amount):
+    status, out = stylize("out.png", "--max-memory", amount)
+    assert status == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(lines) == 1
+    assert "memory: expected" in lines[0]
+    assert amount in lines[0]
+    assert not out.exists()
