@@ -1,0 +1,139 @@
+"""How much frames flicker, each stylized by itself and with temporal smoothing.
+
+python -m benchmarks.flicker [CLIP ...] [--frames 32] [--strength 0.5] [--flow farneback]
+
+For each clip and style: the warping error between consecutive outputs (Lai et al., "Learning Blind Video Temporal
+Consistency", ECCV 2018, eq. 12) along the flow of the original frames, where that flow is consistent, and the style
+loss of the outputs (eq. 13). Without clips: those of the Debian package opencv-doc. Needs OpenCV.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adain_core import Stylizer
+from adain_core.features import Features
+from adain_core.flow import consistent, import_cv2, optical_flow, warp
+from adain_core.images import load_picture
+from adain_core.losses import style_loss
+from adain_core.normalization import Statistics, channel_statistics
+from adain_core.pipeline import apply_style
+from adain_core.temporal import DEFAULT_STRENGTH, TemporalSmoother
+
+CLIPS = [Path("/usr/share/doc/opencv-doc/examples/data") / f"{name}.avi" for name in ("vtest", "Megamind", "tree")]
+STYLES = ("starry_night", "safe_landing")
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+WIDTH = 320  # pixels of a frame
+STYLE_SIDE = 256  # pixels of a style image
+LOSS_EVERY = 4  # frames between those the style loss is measured at
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="*", type=Path, default=CLIPS)
+    parser.add_argument("--start", type=int, default=30, help="frames to leave out (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=32, help="frames per clip (default: %(default)s)")
+    parser.add_argument("--strength", type=float, default=DEFAULT_STRENGTH)
+    parser.add_argument("--flow", choices=("farneback", "dis"), default="farneback", help="to measure with")
+    parser.add_argument("--statistics-only", action="store_true", help="smooth without flow, as without OpenCV")
+    options = parser.parse_args()
+    measured_flow = optical_flow if options.flow == "farneback" else inverse_search
+    stylizer = Stylizer.load()
+    print(f"{options.frames} frames from frame {options.start}, {WIDTH} pixels wide, strength {options.strength};")
+    print(f"warping error x 1000 ({options.flow}) and style loss: each frame by itself, smoothed, change\n")
+    print(f"| {'clip':12} | {'style':12} | warping error          | style loss             |")
+    print("|---|---|---|---|")
+    for clip in options.clips:
+        frames = read(clip, options.start, options.frames)
+        with torch.inference_mode():
+            contents = [stylizer.encode(frame) for frame in frames]
+        flows = [motion(now, before, measured_flow) for before, now in pairwise(frames)]
+        for name in STYLES:
+            pixels = load_picture(EXAMPLES / f"style_{name}.jpg").pixels
+            pixels = F.interpolate(pixels, (STYLE_SIDE, STYLE_SIDE), mode="bilinear", antialias=True)
+            with torch.no_grad():
+                target = [channel_statistics(tap) for tap in stylizer.encoder.taps(pixels.to(stylizer.device))]
+            smoother = TemporalSmoother(options.strength, flow=not options.statistics_only)
+            plain, smoothed = stylize(stylizer, frames, contents, pixels, smoother)
+            errors = [1000 * warping_error(outputs, flows) for outputs in (plain, smoothed)]
+            losses = [mean_style_loss(stylizer, outputs, target) for outputs in (plain, smoothed)]
+            print(f"| {clip.stem:12} | {name:12} | {compared(errors)} | {compared(losses)} |", flush=True)
+
+
+def read(clip: Path, start: int, count: int) -> list[Tensor]:
+    """Frames ``[1, 3, H, W]`` RGB 0..1, scaled."""
+    cv2 = import_cv2()
+    video, frames = cv2.VideoCapture(str(clip)), []
+    while len(frames) < start + count:
+        found, frame = video.read()
+        if not found:
+            raise SystemExit(f"{clip}: expected {start + count} frames, found {len(frames)}")
+        height = round(frame.shape[0] * WIDTH / frame.shape[1])
+        frame = cv2.resize(frame, (WIDTH, height), interpolation=cv2.INTER_AREA)[:, :, ::-1]
+        frames.append(torch.from_numpy(frame.copy()).permute(2, 0, 1)[None] / 255)
+    return frames[start:]
+
+
+def inverse_search(start: Tensor, end: Tensor) -> Tensor:
+    """Dense inverse search (Kroeger et al., ECCV 2016), which the smoothing does not use: as `optical_flow`."""
+    cv2 = import_cv2()
+    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    levels = [(255 * frame[0]).byte().permute(1, 2, 0).numpy() for frame in (start, end)]
+    flow = method.calc(*(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in levels), None)
+    return torch.from_numpy(flow).permute(2, 0, 1)[None]
+
+
+def motion(now: Tensor, before: Tensor, measured_flow: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """The flow from a frame to the one before, and the pixels that are neither occluded nor uncertain."""
+    flow = measured_flow(now, before)
+    return flow, consistent(flow, measured_flow(before, now))
+
+
+@torch.inference_mode()
+def stylize(
+    stylizer: Stylizer,
+    frames: list[Tensor],
+    contents: list[Features],
+    pixels: Tensor,
+    smoother: TemporalSmoother,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The outputs with each frame by itself, and smoothed."""
+    style = stylizer.style(pixels)
+    plain, smoothed = [], []
+    for frame, content in zip(frames, contents, strict=True):
+        plain.append(stylizer.decode(apply_style(content, style)).cpu())
+        features, cuts = smoother.apply(content, style)
+        smoothed.append(smoother.blend(stylizer.decode(features), frame, cuts).cpu())
+    return plain, smoothed
+
+
+def warping_error(outputs: list[Tensor], flows: list[tuple[Tensor, Tensor]]) -> float:
+    """``sum(M |o_t - warp(o_(t-1))|^2) / sum(M)``, mean over colours and pairs of frames."""
+    errors = []
+    for (before, now), (flow, trusted) in zip(pairwise(outputs), flows, strict=True):
+        squares = (now - warp(before, flow)).square().mean(dim=1, keepdim=True)
+        errors.append(float((squares * trusted).sum() / trusted.sum()))
+    return sum(errors) / len(errors)
+
+
+@torch.inference_mode()
+def mean_style_loss(stylizer: Stylizer, outputs: list[Tensor], target: list[Statistics]) -> float:
+    some = outputs[LOSS_EVERY - 1 :: LOSS_EVERY]
+    losses = [style_loss(stylizer.encoder.taps(output.to(stylizer.device)), target) for output in some]
+    return float(torch.stack(losses).mean())
+
+
+def compared(values: list[float]) -> str:
+    plain, smoothed = values
+    return f"{plain:6.3f} {smoothed:6.3f} {100 * (smoothed / plain - 1):+7.1f} %"
+
+
+if __name__ == "__main__":
+    main()
