@@ -1,0 +1,112 @@
+"""Stylized data sets on a real Ray of two workers, one of which is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from adain_core.cli import main
+
+from .pictures import write_pictures
+
+ray = pytest.importorskip("ray")
+
+OPTIONS = ["--style-size", "32", "--device", "cpu", "--format", "png", "--styles-per-image", "3", "--alpha", "0.5", "1"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    base = tmp_path_factory.mktemp("images")
+    content, style = write_pictures(base / "content", 24, size=(40, 32)), write_pictures(base / "style", 4, seed=1)
+    (content / "broken.jpg").write_bytes(b"not an image")
+    return [str(content), str(style)]
+
+
+@pytest.fixture(scope="module")
+def expected(folders, tmp_path_factory):
+    """What one process makes."""
+    out = tmp_path_factory.mktemp("one")
+    assert main(["batch", *folders, "-o", str(out), *OPTIONS]) == 0
+    return files(out)
+
+
+@pytest.fixture(scope="module")
+def two_workers():
+    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def actors() -> list[int]:
+    """Processes of workers under this one."""
+    parents, found = {}, []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(path.name)] = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if b"ray::MapWorker" in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
+        except OSError:
+            continue
+
+    def ours(pid: int) -> bool:
+        while pid > 1 and pid != os.getpid():
+            pid = parents.get(pid, 0)
+        return pid == os.getpid()
+
+    return [pid for pid in found if ours(pid)]
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_the_same_files_as_by_one_process(folders, expected, tmp_path, capsys):
+    assert main(["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]) == 0
+    assert capsys.readouterr().out.startswith("72 written, 0 already there, 3 failed")
+    assert files(tmp_path / "out") == expected
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_a_killed_worker_loses_nothing(folders, expected, tmp_path):
+    out = tmp_path / "out"
+    killed = []
+
+    def kill() -> None:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            done, pids = len(list(out.rglob("*-stylized-*"))), actors()
+            if done and pids:
+                os.kill(pids[0], signal.SIGKILL)
+                killed.append(done)
+                return
+            time.sleep(0.005)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert main(["batch", *folders, "-o", str(out), *OPTIONS, "--cluster", "local"]) == 0
+    killer.join()
+    assert len(killed) == 1
+    assert killed[0] < 72
+    assert files(out) == expected
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_more_workers_than_there_are(folders, tmp_path, capsys):
+    arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local", "--workers", "3"]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "error: --workers: expected at most the 2 CPUs there, found 3\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_cluster_there(folders, tmp_path, capsys):
+    if ray.is_initialized():
+        ray.shutdown()
+    assert main(["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "nowhere"]) == 2
+    assert "--cluster: expected the address of a Ray cluster, found 'nowhere'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
