@@ -12,6 +12,7 @@ from .nodes.match_color import MatchColor
 from .nodes.style_files import LoadStyle, SaveStyle
 from .nodes.style_mix import StyleMix
 from .nodes.stylize import Stylize
+from .nodes.stylize_frames import StylizeFrames
 from .nodes.train import TrainDecoder
 
 NODE_CLASS_MAPPINGS = {
@@ -28,6 +29,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINMatchColor": MatchColor,
     "AdaINExampleImage": ExampleImage,
     "AdaINStylize": Stylize,
+    "AdaINStylizeFrames": StylizeFrames,
     "AdaINTrainDecoder": TrainDecoder,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
@@ -44,6 +46,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINMatchColor": "Match Color",
     "AdaINExampleImage": "Example Image",
     "AdaINStylize": "AdaIN Stylize",
+    "AdaINStylizeFrames": "AdaIN Stylize Frames",
     "AdaINTrainDecoder": "Train AdaIN Decoder",
 }
 WEB_DIRECTORY = "./web"

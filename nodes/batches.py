@@ -15,6 +15,7 @@ from ..adain_core.color import match_color
 from ..adain_core.features import Features
 from ..adain_core.memory import working_memory
 from ..adain_core.pipeline import Progress
+from ..adain_core.temporal import TemporalSmoother
 from ..adain_core.tiling import MIN_TILE_SIZE
 from ..adain_core.vgg import FEATURE_CHANNELS, feature_size
 from . import host
@@ -74,6 +75,7 @@ def stylize(
     alpha: float = 1.0,
     mask: Tensor | None = None,
     preserve_color: bool = False,
+    smoother: TemporalSmoother | None = None,
 ) -> Tensor:
     """Encode, AdaIN and decode, a few images at a time.
 
@@ -86,6 +88,7 @@ def stylize(
         alpha: content-style trade-off, 0..1.
         mask: ``[B or 1, h, w]`` 0..1 over the content.
         preserve_color: give the style the colours of each content image first.
+        smoother: for frames of a video; None: each image by itself.
 
     Returns:
         ``[B, 3, H, W]`` on the output device.
@@ -110,8 +113,12 @@ def stylize(
         device = _features_device(images)
         features = encode(encoder, images, progress=_third(bar, k, 1, len(starts)), device=device)
         region = None if mask is None else _part(mask, chunk)
-        features = pipeline.apply_style(features, known, alpha, mask=region)
-        result[chunk] = decode(decoder, features, progress=_third(bar, k, 2, len(starts)))
+        if smoother is None:
+            features = pipeline.apply_style(features, known, alpha, mask=region)
+        else:
+            features, cuts = smoother.apply(features, known, alpha, mask=region)
+        decoded = decode(decoder, features, progress=_third(bar, k, 2, len(starts)))
+        result[chunk] = decoded if smoother is None else smoother.blend(decoded, images, cuts)
     return result
 
 

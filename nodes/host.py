@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -28,6 +28,8 @@ try:
 except ImportError:
     management = None
 
+M = TypeVar("M", bound=nn.Module)
+
 MODEL_FOLDER = "adain"
 STYLE_FOLDER = "adain_styles"
 EXAMPLE_STYLES = WEIGHTS.parent / "examples" / "styles"
@@ -36,15 +38,15 @@ ENDINGS = {".safetensors"}
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
-class ManagedModel:
+class ManagedModel(Generic[M]):
     """An encoder or decoder that ComfyUI may move between devices.
 
     Attributes:
         model: the module; where it is now is ComfyUI's business, `load` brings it to the compute device.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model.to(memory_format=torch.channels_last)
+    def __init__(self, model: M) -> None:
+        self.model: M = model.to(memory_format=torch.channels_last)
         self._patcher = None
         if management is not None:
             device = management.get_torch_device()
@@ -52,7 +54,7 @@ class ManagedModel:
             self.model.to(management.vae_dtype(device, [torch.float16]))
             self._patcher = comfy.model_patcher.ModelPatcher(self.model, device, management.vae_offload_device())
 
-    def load(self, memory_required: int = 0) -> nn.Module:
+    def load(self, memory_required: int = 0) -> M:
         """The module on the compute device, after making room for it and for that many bytes of work."""
         if self._patcher is None:
             return self.model.to(compute_device())
@@ -148,6 +150,16 @@ def model_path(name: str, folder: str = MODEL_FOLDER) -> Path:
             "put it there and press R to refresh the node's list"
         )
     return Path(found)
+
+
+def validated(name: str | None, folder: str = MODEL_FOLDER) -> bool | str:
+    """For VALIDATE_INPUTS: True, or where the file of that name is expected; None is a name that comes by a wire."""
+    try:
+        if name is not None:
+            model_path(name, folder)
+    except AdaINError as error:
+        return str(error)
+    return True
 
 
 def save_folder(folder: str) -> Path:

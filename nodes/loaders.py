@@ -52,6 +52,11 @@ def _changed(kind: str, name: str) -> int:
     return 0 if name in FETCHED[kind] else host.model_path(name).stat().st_mtime_ns
 
 
+def _validated(kind: str, name: str | None) -> bool | str:
+    """For VALIDATE_INPUTS: True, or where the file is expected. ComfyUI would only say that it is not in the list."""
+    return True if name in FETCHED[kind] else host.validated(name)
+
+
 def _holds(name: str, kind: str) -> bool:
     try:
         return read_metadata(host.model_path(name)).get("kind") == kind
@@ -82,6 +87,10 @@ class LoadEncoder:
     def IS_CHANGED(cls, encoder_name):
         return _changed("encoder", encoder_name)
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, encoder_name=None):
+        return _validated("encoder", encoder_name)
+
     def load(self, encoder_name):
         return (shared_model("encoder", _path("encoder", encoder_name)),)
 
@@ -108,6 +117,10 @@ class LoadDecoder:
     @classmethod
     def IS_CHANGED(cls, decoder_name):
         return _changed("decoder", decoder_name)
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, decoder_name=None):
+        return _validated("decoder", decoder_name)
 
     def load(self, decoder_name):
         return (shared_model("decoder", _path("decoder", decoder_name)),)

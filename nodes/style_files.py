@@ -67,5 +67,9 @@ class LoadStyle:
     def IS_CHANGED(cls, name):
         return host.model_path(name, host.STYLE_FOLDER).stat().st_mtime_ns
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, name=None):
+        return host.validated(name, host.STYLE_FOLDER)
+
     def load(self, name):
         return (load_style(host.model_path(name, host.STYLE_FOLDER)),)

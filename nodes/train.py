@@ -251,6 +251,7 @@ class TrainDecoder:
             for warning in trainer.warnings:
                 host.show_text(node_id, warning)
             trainer.train(_Report(node_id, steps))
+        assert trainer.evaluation is not None  # it ends with one
         samples = to_comfy(trainer.evaluation.outputs).to(host.output_device())
         return (shared_model("decoder", export), samples, {"loss": _curve(trainer)})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -18,8 +19,7 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.fixture(scope="session")
-def pack():
+def load_pack() -> ModuleType:
     """The pack as a package of its own name, the way ComfyUI's load_custom_node imports it."""
     if PACK not in sys.modules:
         spec = importlib.util.spec_from_file_location(
@@ -29,6 +29,11 @@ def pack():
         sys.modules[PACK] = module
         spec.loader.exec_module(module)
     return sys.modules[PACK]
+
+
+@pytest.fixture(scope="session")
+def pack() -> ModuleType:
+    return load_pack()
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,11 @@ CONTRACT = {
     "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], [], ["ADAIN_STYLE"]),
     "AdaINMatchColor": (["image", "reference", "method"], [], ["IMAGE"]),
     "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color"], ["IMAGE"]),
+    "AdaINStylizeFrames": (
+        ["content", "style", "alpha", "smoothing", "flow"],
+        ["mask", "preserve_color"],
+        ["IMAGE"],
+    ),
     "AdaINTrainDecoder": (
         [
             *("encoder", "content_folder", "style_folder", "checkpoint_name", "steps", "batch_size", "crop_size"),

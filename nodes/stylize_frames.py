@@ -1,0 +1,82 @@
+"""AdaIN Stylize Frames: AdaIN Stylize for the frames of one video."""
+
+from __future__ import annotations
+
+from ..adain_core.flow import flow_available
+from ..adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.temporal import DEFAULT_STRENGTH, TemporalSmoother
+from . import batches, host
+from .apply import ALPHA
+from .convert import mask_or_none, to_comfy, to_core
+from .loaders import shared_model
+from .types import CATEGORY
+
+NO_OPENCV = "flow needs OpenCV: pip install opencv-python-headless. Only statistics are smoothed."
+
+
+class StylizeFrames:
+    """AdaIN Stylize Frames."""
+
+    DESCRIPTION = (
+        "Stylizes the frames of one video in their order, with the models that come with the pack. What AdaIN measures "
+        "is smoothed over time and the result follows the motion, so that it flickers less. Scene cuts are found."
+    )
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["video style transfer", "flicker", "temporal consistency", "deflicker", "optical flow", "adain"]
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("image",)
+    OUTPUT_TOOLTIPS = ("The frames in that style, as many and as large as they came.",)
+    FUNCTION = "stylize"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "content": ("IMAGE", {"tooltip": "Frames of one video, in order, of any size and number."}),
+                "style": ("IMAGE", {"tooltip": "One style image, or one per frame."}),
+                "alpha": ALPHA,
+                "smoothing": (
+                    "FLOAT",
+                    {
+                        "default": DEFAULT_STRENGTH,
+                        "min": 0.0,
+                        "max": 0.95,
+                        "step": 0.05,
+                        "tooltip": "How much of the frames before is kept: 0 stylizes each frame by itself. Higher is "
+                        "calmer, but strokes follow changes of light and shape later.",
+                    },
+                ),
+                "flow": (
+                    "BOOLEAN",
+                    {
+                        "default": True,
+                        "tooltip": "Carries the last result along the optical flow. Does most of the smoothing, and "
+                        "needs OpenCV (opencv-python-headless); without it only statistics are smoothed.",
+                    },
+                ),
+            },
+            "optional": {
+                "mask": (
+                    "MASK",
+                    {
+                        "tooltip": "Where to stylize (white): one mask, or one per frame. Stretched to the content "
+                        "when sizes differ."
+                    },
+                ),
+                "preserve_color": (
+                    "BOOLEAN",
+                    {"default": False, "tooltip": "Give the style image each frame's colours first."},
+                ),
+            },
+            "hidden": {"node_id": "UNIQUE_ID"},
+        }
+
+    def stylize(self, content, style, alpha, smoothing, flow, mask=None, preserve_color=False, node_id=None):
+        encoder = shared_model("encoder", DEFAULT_ENCODER)
+        decoder = shared_model("decoder", DEFAULT_DECODER)
+        if flow and not flow_available():
+            host.show_text(node_id, NO_OPENCV)
+            flow = False
+        smoother = TemporalSmoother(smoothing, flow)
+        content, style, mask = to_core(content), to_core(style), mask_or_none(mask)
+        return (to_comfy(batches.stylize(encoder, decoder, content, style, alpha, mask, preserve_color, smoother)),)
