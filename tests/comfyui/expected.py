@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 
 import torch
@@ -14,8 +15,9 @@ from adain_core.fit_style import fit_style
 from adain_core.images import load_picture
 from adain_core.pipeline import apply_style
 from adain_core.style_file import load_style
+from adain_core.temporal import TemporalSmoother
 
-from .server import ROOT
+from .server import ROOT, find_comfyui
 
 EXAMPLES = ROOT / "examples"
 
@@ -74,6 +76,19 @@ def _frames(s: Stylizer) -> list[Tensor]:
     return [torch.cat([s.stylize(x, style) for x in (first, *(_like_image_batch(o, first) for o in others))])]
 
 
+def _smooth_frames(s: Stylizer) -> list[Tensor]:
+    photo, style = _image("content_chelsea"), s.style(_image("style_starry_night"))
+    frames = torch.cat([photo[..., 4 * k : 4 * k + 288, 8 * k : 8 * k + 384] for k in range(4)])
+    smoother = TemporalSmoother(flow=_comfyui_has_opencv())
+    features, cuts = smoother.apply(s.encode(frames), style)
+    return [smoother.blend(s.decode(features), frames, cuts)]
+
+
+def _comfyui_has_opencv() -> bool:
+    _, python = find_comfyui()
+    return subprocess.run([python, "-c", "import cv2"], capture_output=True).returncode == 0
+
+
 def _like_image_batch(image: Tensor, first: Tensor) -> Tensor:
     """ComfyUI's ImageBatch: the centre at the first image's aspect, scaled to its size."""
     height, width = image.shape[2:]
@@ -92,5 +107,6 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "keep_colors": _colors,
     "save_and_load_style": _save_and_load,
     "frame_batch": _frames,
+    "frames_without_flicker": _smooth_frames,
     "fit_style": _fit,
 }

@@ -1,4 +1,4 @@
-"""Makes the example workflows' thumbnails and the README's picture from real results.
+"""Makes the example workflows' thumbnails, the README's picture, icon and banner from real results.
 
 python -m tests.comfyui.make_thumbnails              after a change of the decoder
 python -m tests.comfyui.make_thumbnails stylize ...  only those workflows
@@ -8,42 +8,37 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torchvision.transforms.functional import center_crop
 from torchvision.utils import make_grid
 
 from adain_core import Stylizer
-from adain_core.commands.stylize import scale_short_side
-from adain_core.images import load_picture, to_image
+from adain_core.images import load_picture, scale_short_side, to_image
 
 from .expected import EXAMPLES
-from .server import Server, find_comfyui
+from .server import own_server
 from .workflows import to_api
 
 THUMBNAIL = 512  # pixels, the longer side
 QUALITY = 88
 CELL = 224  # pixels, one picture of the README's table
+ICON = 400  # pixels, the registry's largest
+BANNER = (1344, 576)  # pixels, the registry's 21:9
 
 
 def main() -> None:
-    found = find_comfyui()
-    if isinstance(found, str):
-        raise SystemExit(found)
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(*found, Path(folder))
-        try:
-            for path in sorted(EXAMPLES.glob("*.json")):
-                if path.stem.startswith("train") or (sys.argv[1:] and path.stem not in sys.argv[1:]):
-                    continue
-                images = server.run(to_api(json.loads(path.read_text()), server.get("/object_info")))
-                thumbnail(torch.cat(list(images.values())).movedim(3, 1), path.with_suffix(".jpg"))
-        finally:
-            server.stop()
+    with own_server() as server:
+        for path in sorted(EXAMPLES.glob("*.json")):
+            if path.stem.startswith("train") or (sys.argv[1:] and path.stem not in sys.argv[1:]):
+                continue
+            images = server.run(to_api(json.loads(path.read_text()), server.get("/object_info")))
+            thumbnail(torch.cat(list(images.values())).movedim(3, 1), path.with_suffix(".jpg"))
     if not sys.argv[1:]:
         table()
+        icon_and_banner()
 
 
 def thumbnail(images: Tensor, path: Path) -> None:
@@ -64,6 +59,26 @@ def table() -> None:
         cells += [_cell(stylizer.stylize(content, style)) for style in styles]
     grid = make_grid(torch.stack(cells), nrow=len(styles) + 1, padding=4, pad_value=1.0)
     to_image(grid).save(EXAMPLES / "results.jpg", quality=QUALITY)
+
+
+def icon_and_banner() -> None:
+    """For the registry: one photo in one style, and in four side by side."""
+    stylizer = Stylizer.load()
+    photo = load_picture(EXAMPLES / "content_astronaut.jpg").pixels
+    styles = [_square("style", name) for name in ("starry_night", "safe_landing", "honeywave", "paint_brushes")]
+    size = BANNER[0] // len(styles), BANNER[1]
+    strips = [_fit(stylizer.stylize(_fit(photo, size), style), size) for style in styles]
+    to_image(torch.cat(strips, dim=3)[0]).save(EXAMPLES / "banner.jpg", quality=QUALITY)
+    square = _fit(photo[..., : photo.shape[3] * 3 // 4, : photo.shape[3] * 3 // 4], (ICON, ICON))
+    to_image(stylizer.stylize(square, styles[0])[0]).save(EXAMPLES / "icon.png")
+
+
+def _fit(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scaled to cover width and height, and cut there in the middle."""
+    width, height = size
+    side = max(width, round(height * pixels.shape[3] / pixels.shape[2]))
+    pixels = scale_short_side(pixels, min(side, round(side * pixels.shape[2] / pixels.shape[3])))
+    return center_crop(pixels, [height, width])
 
 
 def _square(kind: str, name: str) -> Tensor:

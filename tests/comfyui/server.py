@@ -8,11 +8,14 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,20 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PACK_FOLDER = "adain-style-transfer"
 _START_SECONDS = 180
 _POLL_SECONDS = 0.2
+
+
+@contextmanager
+def own_server() -> Iterator[Server]:
+    """A ComfyUI for a script, stopped afterwards; ends the script where there is none."""
+    found = find_comfyui()
+    if isinstance(found, str):
+        raise SystemExit(found)
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(*found, Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def find_comfyui() -> tuple[Path, Path] | str:

@@ -135,6 +135,16 @@ def test_mistakes_are_told_in_one_sentence(comfyui):
     assert "found an empty mask" in failure(comfyui, graph(mask_size=SIZE - 1, mask_value=0.0))
 
 
+def test_a_missing_file_is_told_with_its_folder(comfyui):
+    """Said before anything runs; ComfyUI alone would list the files there are."""
+    with pytest.raises(AssertionError, match=r"gone\.safetensors: expected a file in \S*models/adain or "):
+        comfyui.submit(graph("gone.safetensors"))
+    prompt = graph()
+    prompt["13"] = _node("AdaINLoadStyle", name="gone.safetensors")
+    with pytest.raises(AssertionError, match=r"gone\.safetensors: expected a file in \S*models/adain_styles or "):
+        comfyui.submit(prompt)
+
+
 def test_a_decoder_of_another_encoder_is_refused(comfyui):
     from adain_core.checkpoint import load_decoder, save_model
 

@@ -1,0 +1,31 @@
+"""The real front end in a real browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .server import Server
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-quic --no-first-run "
+    "--disable-component-update --disable-sync"
+)
+_READY = 'window.app?.graph && document.querySelector("#graph-canvas")'
+
+
+@contextmanager
+def open_page(server: Server, width: int = 1600, height: int = 1200) -> Iterator:
+    """A Playwright page with ComfyUI loaded in it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS.split())
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(server.url)
+        page.wait_for_function(_READY, timeout=60_000)
+        page.wait_for_timeout(3000)  # the graph is there before the interface around it is
+        yield page
+        browser.close()

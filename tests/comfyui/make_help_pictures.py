@@ -1,0 +1,239 @@
+"""Makes the help pages' pictures: what the knobs do, from the core; each node in a graph, from the real ComfyUI.
+
+python -m tests.comfyui.make_help_pictures                  all of them
+python -m tests.comfyui.make_help_pictures alpha AdaINApply  only those
+
+Those of nodes are taken with a Chromium: at $CHROMIUM, else /usr/bin/chromium.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from io import BytesIO
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from adain_core import Stylizer, channels, mix
+from adain_core.color import match_color
+from adain_core.evaluation import evaluate
+from adain_core.fit_style import fit_style
+from adain_core.images import load_picture, to_image, to_tensor
+from adain_core.pipeline import apply_style
+from adain_core.temporal import TemporalSmoother
+
+from .browser import open_page
+from .expected import EXAMPLES
+from .server import ROOT, own_server
+
+DOCS = ROOT / "web" / "docs"
+WIDTH = 500  # pixels; the help panel shows half of that
+GAP = 4  # pixels between pictures of a row
+LABEL = 30  # pixels, height of the line under a row
+QUALITY = 78
+SIDE = 320  # pixels, of the squares that are stylized
+WORKFLOWS = {
+    "AdaINEncoderLoader": "stylize",
+    "AdaINDecoderLoader": "stylize",
+    "AdaINVGGEncode": "stylize",
+    "AdaINApply": "channel_mask",
+    "AdaINStyleMix": "mix_two_styles",
+    "AdaINDecode": "stylize",
+    "AdaINChannelMask": "channel_mask",
+    "AdaINSaveStyle": "save_and_load_style",
+    "AdaINLoadStyle": "save_and_load_style",
+    "AdaINFitStyle": "fit_style",
+    "AdaINMatchColor": "keep_colors",
+    "AdaINExampleImage": "stylize",
+    "AdaINStylize": "frame_batch",
+    "AdaINStylizeFrames": "frames_without_flicker",
+    "AdaINTrainDecoder": "train_and_stylize",
+}
+MARGIN = 46  # of the graph, around a node: its wires
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or [*KNOBS, *WORKFLOWS]
+    knobs = [name for name in wanted if name in KNOBS]
+    nodes = [name for name in wanted if name in WORKFLOWS]
+    if knobs:
+        stylizer = Stylizer.load(device="cpu")
+        for name in knobs:
+            save(KNOBS[name](stylizer), name)
+    if nodes:
+        photograph(nodes)
+
+
+def save(picture: Image.Image, name: str) -> None:
+    picture.convert("RGB").save(DOCS / f"{name}.jpg", quality=QUALITY, optimize=True)
+
+
+def square(name: str, side: int = SIDE) -> Tensor:
+    """The central square of an example image, ``[1, 3, side, side]``."""
+    pixels = load_picture(EXAMPLES / f"{name}.jpg").pixels
+    short = min(pixels.shape[2:])
+    y, x = ((size - short) // 2 for size in pixels.shape[2:])
+    image = to_image(pixels[0, :, y : y + short, x : x + short]).resize((side, side), Image.LANCZOS)
+    return to_tensor(image)
+
+
+def row(pictures: Sequence[Tensor], labels: Sequence[str] = (), columns: int = 0) -> Image.Image:
+    """Pictures side by side, each with its label under it."""
+    columns = columns or len(pictures)
+    rows = -(-len(pictures) // columns)
+    width = WIDTH if columns > 2 else WIDTH * 4 // 5
+    side = (width - GAP * (columns - 1)) // columns
+    step = side + (LABEL if labels else GAP)
+    sheet = Image.new("RGB", (width, step * rows - (0 if labels else GAP)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(20)
+    for k, picture in enumerate(pictures):
+        x, y = (side + GAP) * (k % columns), step * (k // columns)
+        sheet.paste(to_image(picture[0]).resize((side, side), Image.LANCZOS), (x, y))
+        if labels:
+            draw.text((x + side / 2, y + side + LABEL / 2), labels[k], "black", font, anchor="mm")
+    return sheet
+
+
+def alpha(s: Stylizer) -> Image.Image:
+    content, style = square("content_coffee"), s.style(square("style_starry_night"))
+    values = (0.0, 0.5, 1.0)
+    return row([s.stylize(content, style, alpha=value) for value in values], [f"{value:g}" for value in values])
+
+
+def mask(s: Stylizer) -> Image.Image:
+    content, style = square("content_astronaut"), s.style(square("style_starry_night"))
+    region = ((torch.arange(float(SIDE)) / SIDE - 0.35) / 0.3).clamp(0, 1).expand(1, SIDE, SIDE)
+    return row([content, region.expand(1, 3, -1, -1), s.stylize(content, style, masks=[region])])
+
+
+def style_mask(s: Stylizer) -> Image.Image:
+    """Statistics of the upper and of the lower half of the style image."""
+    content, style = square("content_chelsea"), square("style_starry_night")
+    upper = (torch.arange(SIDE) < SIDE // 2).float()[:, None].expand(1, SIDE, SIDE)
+    results = [s.stylize(content, s.style(style, region)) for region in (upper, 1 - upper)]
+    shown = [style * region + (1 - region) for region in (upper, 1 - upper)]
+    return row([shown[0], shown[1], *results], columns=2)
+
+
+def channel_mask(s: Stylizer) -> Image.Image:
+    content, style = s.encode(square("content_chelsea")), s.style(square("style_safe_landing"))
+    both = content.statistics, style.statistics
+    masks = {
+        "range 0-511": channels.from_range(0, 511),
+        "range 0-255": channels.from_range(0, 255),
+        "differ most 256": channels.by_difference(*both, 256),
+        "differ least 256": channels.by_difference(*both, 256, most=False),
+    }
+    return row([s.decode(apply_style(content, style, channels=m)) for m in masks.values()], list(masks), columns=2)
+
+
+def style_mix(s: Stylizer) -> Image.Image:
+    content = square("content_chelsea")
+    styles = [s.style(square(f"style_{name}")) for name in ("starry_night", "safe_landing")]
+    weights = ((1, 0), (1, 1), (0, 1))
+    return row([s.stylize(content, mix(styles, list(w))) for w in weights], [f"{a} : {b}" for a, b in weights])
+
+
+def match_colors(s: Stylizer) -> Image.Image:
+    content = square("content_coffee")
+    image = s.stylize(content, square("style_safe_landing"))
+    results = [match_color(image, content, method) for method in ("mean-covariance", "luminance")]
+    return row([image, content, *results], ["image", "reference", "mean-covariance", "luminance"], columns=2)
+
+
+def preserve_color(s: Stylizer) -> Image.Image:
+    content, style = square("content_coffee"), square("style_starry_night")
+    return row([content, *(s.stylize(content, style, preserve_color=keep) for keep in (False, True))])
+
+
+def fitted_style(s: Stylizer) -> Image.Image:
+    images = [square(f"style_{name}") for name in ("starry_night", "paint_brushes")]
+    content = square("content_chelsea")
+    results = [s.stylize(content, fit_style(s.encoder, s.decoder, images, steps)) for steps in (0, 100)]
+    return row([*images, *results], ["", "", "0", "100"], columns=4)
+
+
+def reconstruction(s: Stylizer) -> Image.Image:
+    content = square("content_chelsea")
+    return row([content, s.decode(s.encode(content))], columns=2)
+
+
+def examples(s: Stylizer) -> Image.Image:
+    """In the order of Example Image's list."""
+    paths = [path for kind in ("content", "style") for path in sorted(EXAMPLES.glob(f"{kind}_*.jpg"))]
+    return row([square(path.stem) for path in paths], columns=4)
+
+
+def smoothing(s: Stylizer) -> Image.Image:
+    """A frame of a noisy video of one photo, then how much the stylized frame differs from the one before it."""
+    photo, style = square("content_coffee"), s.style(square("style_starry_night"))
+    noise = torch.Generator().manual_seed(0)
+    frames = [(photo + 0.03 * torch.randn(photo.shape, generator=noise)).clamp(0, 1) for _ in range(5)]
+    differences = []
+    for strength in (0.0, 0.5, 0.8):
+        smoother, shown = TemporalSmoother(strength, flow=True), []
+        for frame in frames:
+            features, cuts = smoother.apply(s.encode(frame), style)
+            shown.append(smoother.blend(s.decode(features), frame, cuts))
+        differences.append((5 * (shown[-1] - shown[-2]).abs()).clamp(0, 1))
+    return row([shown[-1], *differences], ["", "0", "0.5", "0.8"])
+
+
+def samples(s: Stylizer) -> Image.Image:
+    """As Train AdaIN Decoder shows them: content, style, stylized, and content = style."""
+    contents = torch.cat([square(f"content_{name}", side=256) for name in ("astronaut", "chelsea")])
+    styles = torch.cat([square(f"style_{name}", side=256) for name in ("starry_night", "paint_brushes")])
+    found = evaluate(s.encoder, s.decoder, contents, styles)
+    rows = zip(contents, styles, found.outputs, found.reconstructions, strict=True)
+    return row([picture[None] for pictures in rows for picture in pictures], columns=4)
+
+
+KNOBS: dict[str, Callable[[Stylizer], Image.Image]] = {
+    "alpha": alpha,
+    "mask": mask,
+    "style_mask": style_mask,
+    "channel_mask": channel_mask,
+    "style_mix": style_mix,
+    "match_color": match_colors,
+    "preserve_color": preserve_color,
+    "fit_style": fitted_style,
+    "reconstruction": reconstruction,
+    "examples": examples,
+    "samples": samples,
+    "smoothing": smoothing,
+}
+
+# Puts a node so that it fills the window's width, its wires at both sides; answers the height it takes.
+FRAME = """
+([kind, width, margin]) => {
+    const node = app.graph._nodes.find((node) => node.type === kind)
+    node.title = node.constructor.title
+    const scale = width / (node.size[0] + 2 * margin)
+    const title = LiteGraph.NODE_TITLE_HEIGHT
+    app.canvas.ds.scale = scale
+    app.canvas.ds.offset = [margin - node.pos[0], margin / 2 + title - node.pos[1]]
+    app.canvas.setDirty(true, true)
+    return scale * (node.size[1] + title + margin)
+}
+"""
+
+
+def photograph(names: list[str]) -> None:
+    with own_server() as server, open_page(server) as page:
+        page.evaluate("app.extensionManager.setting.set('Comfy.NodeBadge.NodeSourceBadgeMode', 'None')")
+        for name in names:
+            workflow = json.loads((EXAMPLES / f"{WORKFLOWS[name]}.json").read_text())
+            page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+            page.wait_for_timeout(1500)
+            height = page.evaluate(FRAME, [name, WIDTH, MARGIN])
+            page.wait_for_timeout(500)
+            canvas = page.locator("#graph-canvas").bounding_box()
+            clip = {"x": canvas["x"], "y": canvas["y"], "width": WIDTH, "height": height}
+            save(Image.open(BytesIO(page.screenshot(clip=clip))), name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The front end in Chinese: titles, labels, tooltips and help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .browser import CHROMIUM, open_page
+from .expected import EXAMPLES
+from .server import ROOT
+
+pytest.importorskip("playwright", reason="no playwright; pip install -r requirements-dev.txt")
+
+CHINESE = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
+NODE = "app.graph._nodes.find(node => node.type === 'AdaINApply')"
+# Where on the screen a point of the graph is.
+PLACE = """
+point => {
+    const { scale, offset } = app.canvas.ds, canvas = document.querySelector("#graph-canvas").getBoundingClientRect()
+    return point.map((t, k) => (t + offset[k]) * scale + [canvas.x, canvas.y][k])
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def page(comfyui):
+    if not Path(CHROMIUM).is_file():
+        pytest.skip(f"no Chromium at {CHROMIUM}; set CHROMIUM")
+    before = comfyui.get("/settings")
+    comfyui.post("/settings", {"Comfy.Locale": "zh", "LiteGraph.Node.TooltipDelay": 50})
+    with open_page(comfyui) as page:
+        page.evaluate("workflow => app.loadGraphData(workflow)", json.loads((EXAMPLES / "stylize.json").read_text()))
+        page.evaluate(f"app.canvas.ds.reset(); app.canvas.ds.offset = [700, 300].map((t, k) => t - {NODE}.pos[k])")
+        page.wait_for_timeout(500)
+        yield page
+    comfyui.post("/settings", {"Comfy.Locale": "en", "LiteGraph.Node.TooltipDelay": 500} | before)
+
+
+def test_titles_and_labels(page):
+    node = page.evaluate(
+        f"(({{constructor: {{title, category}}, inputs, outputs, widgets}}) => ({{title, category,"
+        " inputs: inputs.map(i => [i.name, i.label ?? i.localized_name]), outputs: outputs.map(o => o.localized_name),"
+        f" widgets: widgets.map(w => [w.name, w.label])}}))({NODE})"
+    )
+    wanted = CHINESE["AdaINApply"]
+    assert node["title"] == wanted["display_name"]
+    assert node["category"] == "AdaIN \u98ce\u683c\u8fc1\u79fb"
+    assert dict(node["inputs"]) == {name: entry["name"] for name, entry in wanted["inputs"].items()}
+    assert dict(node["widgets"]) == {"alpha": wanted["inputs"]["alpha"]["name"]}
+    assert node["outputs"] == [wanted["outputs"]["0"]["name"]]
+
+
+@pytest.mark.parametrize(
+    ("point", "group", "name"),
+    [
+        (f"{NODE}.getConnectionPos(true, 1)", "inputs", "style"),
+        (f"[{NODE}.pos[0] + 60, {NODE}.pos[1] + {NODE}.widgets[0].last_y + 10]", "inputs", "alpha"),
+        (f"{NODE}.getConnectionPos(false, 0)", "outputs", "0"),
+    ],
+)
+def test_tooltips(page, point, group, name):
+    x, y = page.evaluate(f"({PLACE})([...{point}])")
+    page.mouse.move(x - 300, y + 300)
+    page.mouse.move(x, y, steps=3)
+    page.get_by_text(CHINESE["AdaINApply"][group][name]["tooltip"], exact=True).first.wait_for(timeout=10_000)
+
+
+def test_help_with_its_pictures(page):
+    page.evaluate(f"app.canvas.selectNode({NODE})")
+    page.get_by_test_id("info-button").click()
+    heading = (ROOT / "web/docs/AdaINApply/zh.md").read_text(encoding="utf-8").splitlines()[2]
+    page.locator(".node-help-content").get_by_text(heading).wait_for()
+    page.wait_for_function("[...document.querySelectorAll('.node-help-content img')].every(i => i.naturalWidth > 0)")
+    assert page.locator(".node-help-content img").count() == 3
