@@ -13,6 +13,9 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	mkdir -p $(VENV)/mypy
+	ln -sfn ../.. $(VENV)/mypy/adain_pack
+	$(RUN) -m mypy
 	$(RUN) -m pytest
 
 $(VENV)/bin/python:

@@ -100,4 +100,4 @@ def combine(first: Tensor, second: Tensor, how: str) -> Tensor:
 
 def _check_range(first: int, last: int, found: str) -> None:
     if not 0 <= first <= last < FEATURE_CHANNELS:
-        raise AdaINError(f"channels: expected a range within 0-{FEATURE_CHANNELS - 1}, found {found!r}")
+        raise AdaINError(f"channels: expected first to last within 0-{FEATURE_CHANNELS - 1}, found {found!r}")

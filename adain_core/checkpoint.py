@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +16,8 @@ from .decoder import Decoder
 from .errors import AdaINError
 from .files import atomic_write
 from .vgg import VGGEncoder
+
+M = TypeVar("M", bound=nn.Module)
 
 FORMAT = "adain-1"
 PREPROCESSING = "RGB 0..1; the network's own preprocessing is folded into the first convolution"
@@ -39,7 +42,7 @@ def encoder_fingerprint(encoder: VGGEncoder) -> str:
 
 
 def save_model(
-    path: str | Path, model: nn.Module, metadata: Mapping[str, str], dtype: torch.dtype = torch.float32
+    path: str | Path, model: VGGEncoder | Decoder, metadata: Mapping[str, str], dtype: torch.dtype = torch.float32
 ) -> None:
     """Writes a model as safetensors, atomically.
 
@@ -135,11 +138,15 @@ def _kind(model: nn.Module) -> str:
 def _check_kind(path: str | Path, metadata: Mapping[str, str], kind: str) -> None:
     found = metadata.get("kind")
     if found != kind:
-        what = f"one that holds a {found}" if found else "one without this pack's metadata"
-        raise AdaINError(f"{path}: expected an {kind} file, found {what}".replace("an decoder", "a decoder"))
+        what = f"one that holds {_article(found)} {found}" if found else "one without this pack's metadata"
+        raise AdaINError(f"{path}: expected {_article(kind)} {kind} file, found {what}")
 
 
-def _fill(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def _fill(model: M, state: dict[str, Tensor], path: str | Path) -> M:
     check_state(state, model.state_dict(), path)
     model.load_state_dict(state)  # into float32, whatever the file's precision
     return model.eval().requires_grad_(False)

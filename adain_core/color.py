@@ -32,7 +32,7 @@ def match_color(image: Tensor, reference: Tensor, method: str = "mean-covariance
     """
     if method not in METHODS:
         raise AdaINError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
-    check_batch("reference", reference.shape[0], image.shape[0])
+    check_batch("reference", reference.shape[0], image.shape[0], "the image")
     result = _mean_covariance(image, reference) if method == METHODS[0] else _luminance(image, reference)
     return result.clamp(0, 1).to(image.dtype)
 

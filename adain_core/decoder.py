@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import AdaINError
 from .padding import pad_one
-from .vgg import FEATURE_CHANNELS, STRIDE, blocks_of
+from .vgg import FEATURE_CHANNELS, STRIDE, BiasedConvolution, blocks_of
 
 # The paper's ablations (section 7.1): normalization inside the decoder, and what it is given.
 NORMALIZATIONS = ("none", "instance", "batch")
@@ -32,6 +33,8 @@ class Decoder(nn.Module):
         trained_for: fingerprint of the encoder it was trained with, set by `adain_core.checkpoint.load_decoder`.
     """
 
+    c: Sequence[BiasedConvolution]
+
     def __init__(self, architecture: str = "vgg19", normalization: str = "none", conditioning: str = "adain") -> None:
         super().__init__()
         check_known("normalization", normalization, NORMALIZATIONS)
@@ -47,7 +50,8 @@ class Decoder(nn.Module):
             channels[0] *= 2
         self.in_channels = channels[0]
         # A convolution's mirror image maps its outputs back to its inputs.
-        self.c = nn.ModuleList(nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
+        convolutions = (nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
+        self.c = nn.ModuleList(convolutions)  # type: ignore[assignment]  # that class does not tell what it holds
         if normalization != "none":
             self.n = nn.ModuleList(
                 nn.InstanceNorm2d(o, affine=True) if normalization == "instance" else nn.BatchNorm2d(o) for o in outputs

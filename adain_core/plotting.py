@@ -17,7 +17,7 @@ _GRID = "#dddddd"
 _TEXT = "#222222"
 
 
-def plot_losses(steps: Sequence[int], losses: Mapping[str, Sequence[float]], size: tuple[int, int] = (900, 480)):
+def plot_losses(steps: Sequence[float], losses: Mapping[str, Sequence[float]], size: tuple[int, int] = (900, 480)):
     """Curves over steps, on a logarithmic axis: each loss as measured, faint, and smoothed.
 
     Args:

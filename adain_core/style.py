@@ -59,10 +59,11 @@ def mix(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     check_same_encoder(*(style.encoder for style in styles))
     batch = max(style.batch for style in styles)
     for k, style in enumerate(styles, 1):
-        check_batch(f"style {k}", style.batch, batch)
+        check_batch(f"style {k}", style.batch, batch, "another style")
 
     def mixed(parts: list[Tensor]) -> Tensor:
-        return sum(part.to(parts[0]) * (w / total) for part, w in zip(parts, weights, strict=True))
+        weighted = (part.to(parts[0]) * (w / total) for part, w in zip(parts, weights, strict=True))
+        return sum(weighted, start=torch.zeros_like(parts[0]))
 
     return Style(
         Statistics(mixed([s.statistics.mean for s in styles]), mixed([s.statistics.std for s in styles])),

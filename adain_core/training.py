@@ -146,7 +146,7 @@ class Trainer:
         self._previewed_step: int | None = None
         self._check(start, anchor)
 
-        self.encoder = encoder.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self._read_folders(content, style)
         self._objective = Objective(self.encoder, self.config, self._frozen(anchor or start))
         found = self._find_state(resume)
@@ -242,7 +242,7 @@ class Trainer:
         curves = self.history.thinned()
         self._write_text("config.json", self.config.to_json())
         self._write_text("history.json", json.dumps(curves | {"skipped": self.skipped}, indent=1))
-        shown = {name: curves[name] for name in ("content", "style") if name in curves}
+        shown: dict[str, list[float]] = {name: curves[name] for name in ("content", "style") if name in curves}
         self._write_image("losses.png", plot_losses(curves["step"], shown or {"total": curves.get("total", [])}))
 
     def preview(self) -> Image.Image | None:
@@ -302,7 +302,7 @@ class Trainer:
             sides.append(torch.stack(pixels))
             self._pairs_of.append(paths)
         self._held_out = (sides[0], sides[1])
-        self._pairs = Pairs(*self._pairs_of, self.config)
+        self._pairs = Pairs(self._pairs_of[0], self._pairs_of[1], self.config)
         self._pairs.content.read(0)
         self._pairs.style.read(0)
 
@@ -337,7 +337,7 @@ class Trainer:
             decoder.load_state_dict(start.state_dict())
         decoder.trained_for = self.fingerprint
         # Kernels in the layout the convolutions want, before optimizers and DistributedDataParallel see them.
-        decoder = decoder.to(self.device, memory_format=torch.channels_last).train()
+        decoder = decoder.to(self.device).to(memory_format=torch.channels_last).train()
         if new:
             batch = self._pairs.collate([self._pairs[n] for n in range(min(config.batch_size, 8))])
             with torch.no_grad():
@@ -351,7 +351,7 @@ class Trainer:
             return None
         copy = Decoder(decoder.architecture, decoder.normalization, decoder.conditioning)
         copy.load_state_dict(decoder.state_dict())
-        return copy.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        return copy.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def _restore(self, state: TrainingState, path: Path) -> None:
         state.restore(self.decoder, self.optimizers, path)
@@ -415,8 +415,8 @@ class Trainer:
             self.history.append(dict(zip(names, row, strict=True)))
 
     def _check_weights(self) -> None:
-        total = sum(weight.detach().abs().sum() for weight in self.decoder.parameters())
-        if not bool(torch.isfinite(total)):
+        totals = [weight.detach().abs().sum() for weight in self.decoder.parameters()]
+        if not bool(torch.stack(totals).isfinite().all()):
             raise self._diverged(self.step, {})
 
     def _diverged(self, step: int, losses: dict[str, float]) -> TrainingDiverged:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,6 +35,16 @@ def feature_size(height: int, width: int) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
+class BiasedConvolution(Protocol):
+    """What is used of `torch.nn.Conv2d`, which could also be without bias."""
+
+    out_channels: int
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+
 class VGGEncoder(nn.Module):
     """VGG to relu4_1 as the paper uses it (section 6.1).
 
@@ -47,6 +59,8 @@ class VGGEncoder(nn.Module):
         fingerprint: identifies the weights, set by `adain_core.checkpoint.load_encoder`.
     """
 
+    c: Sequence[BiasedConvolution]
+
     def __init__(self, architecture: str = "vgg19", padding: str = "reflect") -> None:
         super().__init__()
         if padding not in PADDINGS:
@@ -57,7 +71,8 @@ class VGGEncoder(nn.Module):
         blocks = blocks_of(architecture)
         channels = [3, *(c for block in blocks for c in block)]
         # Named c: the keys of the checkpoint files are c.{k}.weight and c.{k}.bias.
-        self.c = nn.ModuleList(nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
+        convolutions = (nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
+        self.c = nn.ModuleList(convolutions)  # type: ignore[assignment]  # that class does not tell what it holds
         self.first_of_block = tuple(sum(len(block) for block in blocks[:b]) for b in range(len(blocks)))
 
     def layers(self, x: Tensor):

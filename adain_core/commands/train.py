@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from typing import Any
 
 from ..checkpoint import load_decoder, load_encoder
 from ..decoder import CONDITIONINGS, NORMALIZATIONS
@@ -165,7 +166,7 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
         trainer.request_stop()
         signal.signal(number, previous[number])
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:

@@ -80,6 +80,8 @@ def test_a_file_that_is_not_safetensors(tmp_path):
 def test_an_encoder_is_no_decoder(decoder_file):
     with pytest.raises(AdaINError, match="expected an encoder file, found one that holds a decoder"):
         load_encoder(decoder_file)
+    with pytest.raises(AdaINError, match="expected a decoder file, found one that holds an encoder"):
+        load_decoder(DEFAULT_ENCODER)
 
 
 @pytest.mark.parametrize(

@@ -61,5 +61,5 @@ def test_errors(image):
         match_color(image, image, "hue")
     with pytest.raises(AdaINError, match="expected the image's size 20x30 for luminance, found 5x5"):
         match_color(image, torch.rand(1, 3, 5, 5), "luminance")
-    with pytest.raises(AdaINError, match="expected a batch of 1 or of 2 like the content, found 3"):
+    with pytest.raises(AdaINError, match="expected a batch of 1 or of 2 like the image, found 3"):
         match_color(image, torch.rand(3, 3, 5, 5))

@@ -128,11 +128,11 @@ def test_a_run_leaves_a_folder_that_stylizes(folders, encoder, tmp_path):
 def test_training_lowers_the_loss(folders, encoder, tmp_path):
     # The same two pairs again and again: the loss must fall by much.
     alone = {"content_weight": 0, "style_weight": 0, "identity_share": 1.0, "reconstruction_weight": 1.0}
-    config = replace(TINY, steps=25, save_every=0, resize=(32, 32), optimizer="muon", learning_rate=0.02, **alone)
+    config = replace(TINY, steps=25, save_every=0, resize=(32, 32), optimizer="muon", learning_rate=0.005, **alone)
     trainer = Trainer(encoder, config, *folders, tmp_path / "run")
     trainer.train()
     losses = trainer.history.column("reconstruction")
-    assert sum(losses[-5:]) < 0.5 * sum(losses[:2]) / 2 * 5
+    assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
 
 
 @pytest.mark.parametrize("config", [TINY, GUARDED, replace(GUARDED, precision="bfloat16", seed=5)])
