@@ -22,7 +22,9 @@ from .winograd import convolve, transform_kernel
 _CPU_BAND = 16 << 20
 _GPU_BAND = 64 << 20
 
-# Channels and places from which Winograd's convolution is faster than oneDNN's, whose kernel it first has to transform.
+# Winograd's convolution lives on PyTorch's matrix products, which keep up with oneDNN's convolutions on Intel's
+# processors only (MKL). There it wins from so many channels on, and places, for which its kernel is transformed first.
+_FAST_PRODUCTS = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", "").startswith("Intel")
 _WINOGRAD_CHANNELS = 128
 _WINOGRAD_PLACES = 2048
 
@@ -58,7 +60,7 @@ class Layer:
 class Convolution(Layer):
     """A 3x3 convolution, padded as `adain_core.padding.pad_one` does at the true border only, with ReLU or without.
 
-    In float32 on the CPU by Winograd's algorithm where that is faster.
+    In float32 by Winograd's algorithm on processors where that is faster.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True, padding: str = "reflect") -> None:
@@ -67,7 +69,7 @@ class Convolution(Layer):
         self.relu = relu
         self.mode = "constant" if padding == "zeros" else padding
         wide = min(weight.shape[:2]) >= _WINOGRAD_CHANNELS
-        self.winograd = wide and weight.device.type == "cpu" and weight.dtype == torch.float32
+        self.winograd = _FAST_PRODUCTS and wide and weight.device.type == "cpu" and weight.dtype == torch.float32
         self.kernel: Tensor | None = None  # of Winograd's convolution, once it is worth while
 
     def channels(self, given: int) -> int:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adain_core import winograd
+from adain_core import bands, winograd
 from adain_core.bands import Convolution, MaxPool, UpsampledConvolution, run_chain
 from adain_core.checkpoint import load_decoder, load_encoder
 from adain_core.decoder import Decoder
@@ -120,8 +120,10 @@ def test_winograd_in_parts(monkeypatch):
     torch.testing.assert_close(winograd.convolve(x, kernel, bias), whole, atol=1e-5, rtol=0)
 
 
-def test_a_photo_through_winograd(models, examples):
-    """Large enough for Winograd in every wide layer: features and image as without it."""
+@pytest.mark.parametrize("fast_products", [True, False])
+def test_a_photo_with_and_without_winograd(models, examples, monkeypatch, fast_products):
+    """Large enough for Winograd in every wide layer, on any processor: features and image as by the plain form."""
+    monkeypatch.setattr(bands, "_FAST_PRODUCTS", fast_products)
     encoder, decoder = models
     photo = load_picture(examples / "content_astronaut.jpg").pixels[..., :397, :430]
     with torch.inference_mode():
