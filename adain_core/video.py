@@ -18,11 +18,12 @@ from .checkpoint import fingerprint
 from .errors import AdaINError
 from .overlap import ahead
 from .pipeline import apply_style
+from .pyav import import_av
 from .style_track import StyleTrack, check_keys
 from .stylizer import Stylizer
 from .temporal import TemporalSmoother
 from .video_parts import Parts
-from .video_reader import VideoFrame, VideoReader, import_av
+from .video_reader import VideoFrame, VideoReader
 from .video_writer import MAX_CRF, check_container, join, segment_end, write_segment
 
 SEGMENT_FRAMES = 48  # what a kill can cost; each segment begins with a key frame

@@ -6,30 +6,21 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from .errors import AdaINError
+from .pyav import check_broken, import_av
+from .video_clock import clock_offset, rise, stamp_names
 
-_NEEDED = 18  # the first PyAV that writes a video's rotation
 # As FFmpeg numbers them.
 _BT709 = 1  # colour space, primaries and transfer alike
 _UNMARKED = 2
 _BT601 = 5
 _SPACES = (1, 2, 4, 5, 6, 7, 9)  # those FFmpeg converts; 2 as BT.601
 _LIMITED, _FULL = 1, 2
-
-
-def import_av():
-    """PyAV; AdaINError when it is missing or too old."""
-    try:
-        import av
-    except ImportError:
-        raise AdaINError("video: expected PyAV to be installed, found none; 'pip install av' installs it") from None
-    if int(av.__version__.split(".")[0]) < _NEEDED:
-        raise AdaINError(f"video: expected PyAV {_NEEDED} or newer, found {av.__version__}")
-    return av
 
 
 @dataclass(frozen=True)
@@ -100,11 +91,12 @@ class VideoReader:
 
     Attributes:
         info: see `VideoInfo`.
-        damaged: how many packets could not be decoded so far; they are left out.
+        damaged: how many packets the last reading could not decode so far; they are left out.
         last_duration: for how long the last frame read is shown, in units of the time base; 0 when unknown.
 
     Raises:
-        AdaINError: no such file, not a video, or without one frame that can be decoded.
+        AdaINError: no such file, not a video, or without one frame that can be decoded; while reading: an error that
+            is not the file's.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -132,8 +124,7 @@ class VideoReader:
 
     def _later(self, container, stream, after: int) -> Iterator:
         """The frames after a time stamp, from the nearest key frame where seeking finds one, else from the start."""
-        try:
-            container.seek(after, stream=stream)
+        if self._rises_to(after) and self._seek(container, stream, after):
             sought = self._timed(container, stream)
             pts, frame = next(sought, (None, None))
             if pts is not None and frame is not None and frame.key_frame and pts <= after:
@@ -142,10 +133,22 @@ class VideoReader:
                 if pts == after:
                     yield from sought
                     return
-        except import_av().FFmpegError:
-            pass
         with self._opened() as (container, stream):
             yield from ((pts, frame) for pts, frame in self._timed(container, stream) if pts > after)
+
+    def _seek(self, container, stream, pts: int) -> bool:
+        try:
+            container.seek(pts + clock_offset(container, stream), stream=stream)
+        except import_av().FFmpegError:
+            return False
+        return True
+
+    def _rises_to(self, after: int) -> bool:
+        """Whether every packet up to then has its own time stamp: one that `_timed` makes up rests on all before."""
+        with self._opened() as (container, stream):
+            name, offset = stamp_names(container)[0], clock_offset(container, stream)
+            stamps = (getattr(packet, name) for packet in self._packets(container, stream))
+            return rise(stamps, after + offset)
 
     @contextmanager
     def _opened(self):
@@ -162,32 +165,40 @@ class VideoReader:
             stream.thread_type = "AUTO"
             yield container, stream
 
-    def _decoded(self, container, stream) -> Iterator:
-        """FFmpeg's frames. What cannot be decoded is left out, as players do: one bad packet must not cost a film."""
+    def _packets(self, container, stream) -> Iterator:
+        """Packets with data; where the file is cut short they end, since what came before is all there is."""
         av = import_av()
         packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError:  # cut short: what came before is all there is
+            except av.FFmpegError as error:
+                check_broken(error, self.path)
                 self.damaged += 1
-                packet = None
+                return
+            if packet is None:
+                return
+            if packet.size:
+                yield packet
+
+    def _decoded(self, container, stream) -> Iterator:
+        """FFmpeg's frames. What cannot be decoded is left out, as players do: one bad packet must not cost a film."""
+        av = import_av()
+        for packet in chain(self._packets(container, stream), [None]):
             try:
                 yield from stream.decode(packet)
             except av.EOFError:
                 return
-            except av.FFmpegError:
+            except av.FFmpegError as error:
+                check_broken(error, self.path)
                 self.damaged += 1
-            if packet is None:
-                return
 
     def _timed(self, container, stream) -> Iterator:
         """FFmpeg's frames with time stamps that rise."""
-        # AVI knows only when packets are decoded; FFmpeg's guess at when they are shown is not in order.
-        names = ("dts", "pts") if container.format.name == "avi" else ("pts", "dts")
-        last = None
+        names, offset = stamp_names(container), clock_offset(container, stream)
+        last, self.damaged = None, 0
         for frame in self._decoded(container, stream):
-            known = [pts for pts in (getattr(frame, name) for name in names) if pts is not None]
+            known = [pts - offset for pts in (getattr(frame, name) for name in names) if pts is not None]
             pts = known[0] if known else None
             if pts is None or (last is not None and pts <= last):
                 pts = 0 if last is None else last + self.info.step

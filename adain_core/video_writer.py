@@ -14,7 +14,9 @@ import numpy as np
 
 from .errors import AdaINError
 from .files import atomic_write
-from .video_reader import VideoFrame, VideoInfo, conversion, import_av
+from .pyav import check_broken, import_av
+from .video_clock import clock_start
+from .video_reader import VideoFrame, VideoInfo, conversion
 
 WRITABLE = (".mp4", ".mov", ".mkv")
 SEGMENT_SUFFIX = ".nut"  # keeps any time base and time stamps exactly, if they are not negative
@@ -107,7 +109,7 @@ def _joined(path: Path, source: Path, info: VideoInfo, crf: float):
                 f"output: expected a format that holds the source's pictures and sound, found {path.suffix}, "
                 f"which does not ({error}); .mkv holds nearly any"
             ) from None
-        yield container, video, _sound(original, copies)
+        yield container, video, _sound(original, source, copies)
 
 
 def _add_video(container, info: VideoInfo, crf: float):
@@ -178,18 +180,22 @@ def _timed(segments: Sequence[Path], info: VideoInfo, delay: int, last_duration:
             yield float(packet.dts * info.time_base), packet
 
 
-def _sound(original, copies: dict) -> Iterator:
+def _sound(original, path: Path, copies: dict) -> Iterator:
     """The sound's packets: seconds, the stream they go to, and the packet."""
     if not copies:
         return
+    start = clock_start(original)
     packets = original.demux(list(original.streams.audio))
     while True:
         try:
             packet = next(packets, None)
-        except import_av().FFmpegError:  # cut short: what came before is all there is
+        except import_av().FFmpegError as error:
+            check_broken(error, path)
             return
         if packet is None:
             return
         if packet.size:
+            offset = round(start / packet.time_base)
+            packet.pts, packet.dts = (None if time is None else time - offset for time in (packet.pts, packet.dts))
             time = packet.dts if packet.dts is not None else packet.pts or 0
             yield float(time * packet.time_base), copies[packet.stream_index], packet

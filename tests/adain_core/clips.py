@@ -31,9 +31,13 @@ def write_clip(
     aspect: Fraction | None = None,
     matrix: tuple[int, ...] | None = None,
     sound: str | None = "aac",
+    start: int = 0,
 ) -> Path:
-    """Frames of `picture`, 25 per second or at the given times, a key frame every 7, with a second of sound."""
-    with av.open(str(path), "w") as container:
+    """Frames of `picture`, 25 per second or at the given times, a key frame every 7, with a second of sound.
+
+    The file's clock begins at a second ``start``.
+    """
+    with av.open(str(path), "w", options={"output_ts_offset": str(start)}) as container:
         video = container.add_stream(encoder, rate=25, width=size[1], height=size[0], time_base=time_base)
         video.pix_fmt, video.codec_context.gop_size = pixel_format, 7
         if encoder == "libx264":

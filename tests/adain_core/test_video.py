@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from tests.conftest import ROOT
 
 av = pytest.importorskip("av")
 
+from adain_core import video_writer  # noqa: E402
 from adain_core.video import VideoJob  # noqa: E402
+from adain_core.video_clock import rise  # noqa: E402
 from adain_core.video_reader import VideoReader, conversion  # noqa: E402
 
 from .clips import QUARTER_CLOCKWISE, add_tone, picture, sound_of, write_clip  # noqa: E402
@@ -272,12 +275,12 @@ def packets_of(path):
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]
 
 
-def write_packets(path, packets, size):
+def write_packets(path, packets, size, times=None):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25, width=size[1], height=size[0], pix_fmt="yuvj420p")
         for number, data in enumerate(packets):
             packet = av.Packet(data)
-            packet.pts = packet.dts = number
+            packet.pts = packet.dts = number if times is None else times[number]
             packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 25), stream, True
             container.mux(packet)
 
@@ -315,6 +318,100 @@ def test_frames_after_one_are_the_same_as_from_the_start(name, tmp_path):
         rest = list(reader.frames(after=whole[start].pts))
         assert [frame.pts for frame in rest] == [frame.pts for frame in whole[start + 1 :]]
         assert all(np.array_equal(a.levels, b.levels) for a, b in zip(rest, whole[start + 1 :], strict=True))
+
+
+def test_frames_after_one_whose_time_stamps_repeat(tmp_path):
+    """Those that are made up for such frames depend on all before."""
+    times = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9]  # a frame later than they should be from there on
+    packets = packets_of(
+        write_clip(tmp_path / "clip.avi", len(times), encoder="mjpeg", pixel_format="yuvj420p", sound=None)
+    )
+    write_packets(tmp_path / "clip.mkv", packets, (32, 48), times)
+    reader = VideoReader(tmp_path / "clip.mkv")
+    whole = list(reader.frames())
+    assert len(whole) == len(times)
+    for start in range(len(whole)):
+        rest = list(reader.frames(after=whole[start].pts))
+        assert [frame.pts for frame in rest] == [frame.pts for frame in whole[start + 1 :]]
+        assert all(np.array_equal(a.levels, b.levels) for a, b in zip(rest, whole[start + 1 :], strict=True))
+
+
+def test_whether_stamps_rise():
+    forever = itertools.count()
+    assert rise((k ^ 1 for k in forever), until=50)  # in pairs the wrong way round, as of B-frames
+    assert next(forever) < 100
+    assert rise([3, 1, 2], until=9)
+    assert not rise([1, 3, 2, 3], until=9)
+    assert not rise([1, None], until=9)
+    assert not rise([*range(60), *range(40, 90)], until=80)
+    assert rise([*range(60), 5], until=20)  # what comes later does not matter
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_a_clock_that_starts_anywhere(stylizer, styles, tmp_path):
+    """A transport stream from the middle of a broadcast: pictures and sound begin at 0 and stay together."""
+    clips = [write_clip(tmp_path / f"{start}.ts", 8, time_base=Fraction(1, 90000), start=start) for start in (0, 36000)]
+    with av.open(str(clips[1])) as container:
+        assert container.start_time > 35999 * 10**6
+    for clip in clips:
+        VideoJob(stylizer, clip, clip.with_suffix(".mp4"), styles[:1], crf=0).run()
+    early, late = (VideoReader(clip.with_suffix(".mp4")) for clip in clips)
+    assert seconds(late, late.frames()) == seconds(early, early.frames())
+    assert sound_of(late.path) == sound_of(early.path)
+    assert min(seconds(late, late.frames())) < 0.2
+    whole = list(VideoReader(clips[1]).frames())
+    assert [frame.pts for frame in VideoReader(clips[1]).frames(after=whole[5].pts)] == [f.pts for f in whole[6:]]
+
+
+class Failing:
+    """A container whose disk fails after some packets."""
+
+    def __init__(self, container, packets):
+        self.container, self.packets = container, packets
+
+    def __getattr__(self, name):
+        return getattr(self.container, name)
+
+    def demux(self, *streams):
+        yield from itertools.islice(self.container.demux(*streams), self.packets)
+        raise av.error.OSError(5, "Input/output error")
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_a_disk_that_fails_is_no_end_of_the_film(stylizer, styles, tmp_path, monkeypatch):
+    source = write_clip(tmp_path / "clip.mkv", 12, encoder="mjpeg", pixel_format="yuvj420p")
+    job = VideoJob(stylizer, source, tmp_path / "out.mkv", styles[:1])
+    opened = VideoReader._opened
+
+    @contextmanager
+    def failing(reader):
+        with opened(reader) as (container, stream):
+            yield Failing(container, 8), stream
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoReader, "_opened", failing)
+        with pytest.raises(AdaINError, match=r"clip.mkv: expected a file that can be read to its end, found an error"):
+            job.run()
+    assert not (tmp_path / "out.mkv").exists()
+    job = VideoJob(stylizer, source, tmp_path / "out.mkv", styles[:1])
+    assert job.done == 5
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            video_writer, "_sound", lambda file, *rest, sound=video_writer._sound: sound(Failing(file, 3), *rest)
+        )
+        with pytest.raises(AdaINError, match=r"clip.mkv: expected a file that can be read to its end, found an error"):
+            job.run()
+    job = VideoJob(stylizer, source, tmp_path / "out.mkv", styles[:1])
+    assert job.done == 12
+    job.run()
+    assert len(levels_of(tmp_path / "out.mkv")) == 12
+
+
+def test_a_film_cut_short_ends_there(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", 12, encoder="mjpeg", pixel_format="yuvj420p", sound=None)
+    short = tmp_path / "short.avi"
+    short.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    assert 5 <= len(list(VideoReader(short).frames())) < 12
 
 
 def real_clip(name):
