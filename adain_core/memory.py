@@ -36,7 +36,11 @@ def free_memory(device: torch.device) -> int:
     free = _available_ram()
     limit = _read_number(_CGROUP / "memory.max")
     used = _read_number(_CGROUP / "memory.current")
-    return free if limit is None or used is None else min(free, max(limit - used, 0))
+    if limit is None or used is None:
+        return free
+    # Files read a while ago count as used, but give way to whoever needs the memory.
+    cached = _find_number(_CGROUP / "memory.stat", "inactive_file") or 0
+    return min(free, max(limit - used + cached, 0))
 
 
 def working_memory(pixels: int, bytes_per_value: int = 4) -> int:
@@ -104,17 +108,21 @@ def budget(device: torch.device) -> int:
 
 
 def _available_ram() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 4 << 30  # systems without /proc: a modest guess keeps tiles small rather than the machine swapping
+    kilobytes = _find_number(Path("/proc/meminfo"), "MemAvailable:")
+    # Systems without /proc: a modest guess keeps tiles small rather than the machine swapping.
+    return 4 << 30 if kilobytes is None else kilobytes * 1024
 
 
 def _read_number(path: Path) -> int | None:
     try:
         return int(path.read_text())
     except (OSError, ValueError):
+        return None
+
+
+def _find_number(path: Path, name: str) -> int | None:
+    """The number after a name in a file of such lines; None without it."""
+    try:
+        return next((int(line.split()[1]) for line in path.read_text().splitlines() if line.split()[0] == name), None)
+    except (OSError, ValueError, IndexError):
         return None
