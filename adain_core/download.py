@@ -74,8 +74,8 @@ def torchvision_encoder(weights: VGG19_Weights = VGG19_Weights.IMAGENET1K_V1) ->
 def fetch_model(model: KnownModel, folder: str | Path, progress: Progress | None = None) -> Path:
     """The path of a known model as this pack's safetensors file, fetched and imported when it is not there yet.
 
-    A file of its original name that somebody put into the folder is imported instead of downloaded. Nothing that is
-    incomplete or has another hash is ever used.
+    A file of its original name that somebody put into the folder is imported instead of downloaded, and torchvision's
+    where torchvision has it already. Nothing that is incomplete or has another hash is ever used.
 
     Args:
         model: what to fetch.
@@ -97,9 +97,10 @@ def fetch_model(model: KnownModel, folder: str | Path, progress: Progress | None
         _check_hash(source, model.sha256)
         imported = import_model(source)
     elif model.torchvision is not None:
-        # Downloaded here for the sake of progress and cancel, to where torchvision's loader finds it.
+        # Downloaded here for the sake of progress and cancel, to where torchvision's loader finds it. That one checks
+        # what it downloads, but never a file that is there already.
         cached = Path(torch.hub.get_dir()) / "checkpoints" / model.source
-        if not cached.is_file():
+        if not cached.is_file() or not _sha256(cached).startswith(model.sha256):
             _download(model, cached, folder, progress)
         imported = import_state(model.torchvision.get_state_dict(progress=False, check_hash=True), model.url)
     else:
@@ -137,12 +138,16 @@ def _download(model: KnownModel, path: Path, folder: Path, progress: Progress | 
         ) from None
 
 
-def _check_hash(path: Path, expected: str, name: str | None = None) -> None:
+def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while part := file.read(_CHUNK):
             digest.update(part)
-    found = digest.hexdigest()
+    return digest.hexdigest()
+
+
+def _check_hash(path: Path, expected: str, name: str | None = None) -> None:
+    found = _sha256(path)
     if not found.startswith(expected):
         raise AdaINError(
             f"{name or path}: expected a file with SHA-256 {expected}, found {found}; it is damaged or another one"

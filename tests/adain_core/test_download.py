@@ -162,18 +162,24 @@ def test_a_wrong_file_brought_by_hand_is_refused(serve, folder):
         fetch_model(model, folder)
 
 
-def test_torchvision_through_its_own_loader(serve, folder, tmp_path):
+@pytest.mark.parametrize("there", ["nothing", "half", "all"])
+def test_torchvision_through_its_own_loader(serve, folder, tmp_path, there):
     state = {key: value for key, value in vgg19().state_dict().items() if key.startswith("features.")}
     body = _saved(state)
     source = f"vgg19-{hashlib.sha256(body).hexdigest()[:8]}.pth"
     url = serve(replace(AUTHORS_ENCODER, source=source), body).url
+    cached = tmp_path / "hub/checkpoints" / source  # where torchvision looks for it
+    if there != "nothing":
+        cached.parent.mkdir(parents=True)
+        cached.write_bytes(body if there == "all" else body[: len(body) // 2])
 
     class Table(WeightsEnum):
         ONLY = Weights(url=url, transforms=None, meta={})
 
     model = torchvision_encoder(Table.ONLY)
     encoder = load_encoder(fetch_model(model, folder))
-    assert (tmp_path / "hub/checkpoints" / source).is_file(), "where torchvision looks for it"
+    assert cached.read_bytes() == body
+    assert len(serve.asked) == (0 if there == "all" else 1)
     expected = import_state(state, "here").state_dict()
     for key, value in encoder.state_dict().items():
         assert torch.equal(value, expected[key])
