@@ -11,6 +11,10 @@ from pathlib import Path
 
 from .errors import AdaINError
 
+# It can only be read by setting it, for all threads: once, before there are others that make files meanwhile.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
@@ -25,12 +29,19 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         # mkstemp makes files private; a result should have the rights any new file gets.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Raises AdaINError unless files can be written to that folder, or it can be made."""
+    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise AdaINError(f"{path}: expected a folder to write to, found {there} to be a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise AdaINError(f"{path}: expected a folder to write to, found {there} without the right to do so")
 
 
 def allocate(path: Path, size: int, what: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import AdaINError
-from .files import atomic_write
+from .files import atomic_write, check_folder
 
 WRITABLE = (".png", ".jpg", ".jpeg")
 JPEG_QUALITY = 95
@@ -45,11 +47,11 @@ def load_picture(path: str | Path) -> Picture:
         AdaINError: no such file, not an image Pillow reads, cut short, animated (that is a video), or of a pixel
             type that has no known range.
     """
-    with open_image(path) as image:
+    with open_image(path) as image, _decoding(path):
         profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):
-            return Picture(_wide_grey(image).expand(1, 3, -1, -1), None, profile)
+            return Picture(_wide_grey(path, image).expand(1, 3, -1, -1), None, profile)
         if image.mode == "F":
             raise AdaINError(f"{path}: expected 8- or 16-bit pixels, found floating point ones")
         if not image.has_transparency_data:
@@ -72,7 +74,7 @@ def count_pixels(path: str | Path) -> int:
                 return image.width * image.height
     except Image.DecompressionBombError:
         return sys.maxsize
-    except (OSError, SyntaxError):
+    except Exception:  # as in `_decoding`
         return 0
 
 
@@ -90,8 +92,8 @@ def open_image(path: str | Path) -> Image.Image:
     path = Path(path)
     if not path.is_file():
         raise AdaINError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
-    try:
-        image = Image.open(path)
+    with ExitStack() as opened, _decoding(path):
+        image = opened.enter_context(Image.open(path))
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":
             raise AdaINError(
@@ -99,9 +101,19 @@ def open_image(path: str | Path) -> Image.Image:
                 "'python -m adain_core video' stylizes moving ones"
             )
         image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise AdaINError(f"{path}: expected an image file, found one that cannot be read ({error})") from None
+        opened.pop_all()
     return image
+
+
+@contextmanager
+def _decoding(path: str | Path) -> Iterator[None]:
+    """Whatever goes wrong inside with a file's content becomes an AdaINError."""
+    try:
+        yield
+    except (AdaINError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises what its formats' parsers run into, errors of arithmetic included
+        raise AdaINError(f"{path}: expected an image file, found one that cannot be read ({error})") from None
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -117,7 +129,7 @@ def to_image(pixels: Tensor) -> Image.Image:
 
 
 def check_writable(path: str | Path) -> Path:
-    """Returns the path if its ending names a format this pack writes, else raises AdaINError."""
+    """Returns the path; AdaINError unless its ending is one of `WRITABLE` and its folder can be written to."""
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
         raise AdaINError(
@@ -125,6 +137,7 @@ def check_writable(path: str | Path) -> Path:
         )
     if path.is_dir():
         raise AdaINError(f"{path}: expected a file to write, found a folder")
+    check_folder(path.parent)
     return path
 
 
@@ -132,7 +145,7 @@ def save_picture(path: str | Path, picture: Picture) -> None:
     """Writes PNG or JPEG by the name's ending, atomically; transparency is kept in PNG.
 
     Raises:
-        AdaINError: another ending.
+        AdaINError: as `check_writable`.
     """
     path = check_writable(path)
     image = to_image(picture.pixels[0])
@@ -146,11 +159,11 @@ def save_picture(path: str | Path, picture: Picture) -> None:
         image.save(temporary, **extra)
 
 
-def _wide_grey(image: Image.Image) -> Tensor:
+def _wide_grey(path: str | Path, image: Image.Image) -> Tensor:
     """16-bit greyscale (Pillow's I;16, or I for some files) as ``[1, 1, H, W]`` 0..1."""
     values = torch.from_numpy(np.array(image).astype(np.int64)).double()
     if values.max() > 65535 or values.min() < 0:
-        raise AdaINError("expected 8- or 16-bit pixels, found 32-bit ones")
+        raise AdaINError(f"{path}: expected 8- or 16-bit pixels, found 32-bit ones")
     return (values / 65535).float()[None, None]
 
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
 from adain_core.errors import AdaINError
-from adain_core.images import Picture, load_mask, load_picture, save_picture
+from adain_core.images import Picture, count_pixels, load_mask, load_picture, save_picture
 
 ORIENTATION = 0x0112
 
@@ -106,6 +107,43 @@ def test_files_that_are_no_images(rgb, tmp_path):
         load_picture(tmp_path / "d.png")
     with pytest.raises(AdaINError, match="found a folder"):
         load_picture(tmp_path)
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, IndexError, EOFError, OverflowError])
+def test_whatever_a_parser_raises_is_about_the_file(rgb, tmp_path, monkeypatch, error):
+    rgb.save(tmp_path / "a.png")
+    closed = []
+
+    def fail(image):
+        raise error("parser")
+
+    monkeypatch.setattr(PngImageFile, "load", fail)
+    monkeypatch.setattr(PngImageFile, "__exit__", lambda image, *_: closed.append(image))
+    with pytest.raises(AdaINError, match=r"a.png: expected an image file, found one that cannot be read \(parser\)"):
+        load_picture(tmp_path / "a.png")
+    assert len(closed) == 1
+    monkeypatch.setattr(Image, "open", lambda path: fail(path))
+    assert count_pixels(tmp_path / "a.png") == 0
+
+
+def test_broken_metadata_is_about_the_file(rgb, tmp_path, monkeypatch):
+    rgb.save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: image.getexif()["none"])
+    with pytest.raises(AdaINError, match=r"a.png: expected an image file"):
+        load_picture(tmp_path / "a.png")
+
+
+def test_wide_pixels_without_a_range(tmp_path):
+    Image.fromarray(np.array([[0, 1 << 20]], dtype=np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(AdaINError, match=r"a.tif: expected 8- or 16-bit pixels, found 32-bit ones"):
+        load_picture(tmp_path / "a.tif")
+
+
+def test_a_folder_that_cannot_be(rgb, tmp_path):
+    (tmp_path / "file.txt").write_text("")
+    for name in ("file.txt/out.png", "file.txt/deep/out.png"):
+        with pytest.raises(AdaINError, match=r"expected a folder to write to, found .*file.txt to be a file"):
+            save_picture(tmp_path / name, Picture(tensor_of(rgb)))
 
 
 def test_colour_profile_is_kept(rgb, tmp_path):
