@@ -7,6 +7,7 @@ import re
 import torch
 from torch import Tensor
 
+from .adain import check_batch
 from .errors import AdaINError
 from .normalization import Statistics
 from .vgg import FEATURE_CHANNELS
@@ -61,7 +62,11 @@ def style_difference(content: Statistics, style: Statistics) -> Tensor:
     """How much AdaIN changes each channel: the mean squared change of a content feature, in content variances.
 
     ``((mean(y) - mean(x)) / std(x))^2 + (std(y)/std(x) - 1)^2``, averaged over the batch. ``[C]``, at least 0.
+
+    Raises:
+        AdaINError: a style batch that is neither 1 nor the content's.
     """
+    check_batch("style", style.mean.shape[0], content.mean.shape[0])
     mean = (style.mean.to(content.mean) - content.mean) / content.std
     std = style.std.to(content.mean) / content.std - 1
     return (mean.square() + std.square()).mean(dim=0)
@@ -76,7 +81,7 @@ def by_difference(
         ``[512]`` weights.
 
     Raises:
-        AdaINError: a count outside 0..512.
+        AdaINError: a count outside 0..512, or batches that differ.
     """
     difference = style_difference(content, style)
     if not 0 <= count <= difference.numel():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .adain import check_batch
@@ -18,7 +19,7 @@ def match_color(image: Tensor, reference: Tensor, method: str = "mean-covariance
 
     Args:
         image: ``[B, 3, H, W]`` RGB 0..1.
-        reference: ``[B or 1, 3, h, w]``; for ``luminance`` of the image's size.
+        reference: ``[B or 1, 3, h, w]``; for ``luminance`` it is stretched to the image's size.
         method: ``mean-covariance``: an affine map of RGB after which mean and covariance equal the reference's,
             ``L_r L_i^-1`` of the symmetric square roots (Gatys et al., "Controlling Perceptual Factors in Neural Style
             Transfer", arXiv:1611.07865, section 5.1). ``luminance``: the image's luminance with the reference's
@@ -28,7 +29,7 @@ def match_color(image: Tensor, reference: Tensor, method: str = "mean-covariance
         ``[B, 3, H, W]``, clamped to 0..1. A flat image gets the reference's mean colour.
 
     Raises:
-        AdaINError: unknown method, batches or (for luminance) sizes that differ.
+        AdaINError: unknown method, or batches that differ.
     """
     if method not in METHODS:
         raise AdaINError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
@@ -67,10 +68,7 @@ def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
 
 def _luminance(image: Tensor, reference: Tensor) -> Tensor:
     if image.shape[2:] != reference.shape[2:]:
-        raise AdaINError(
-            f"reference: expected the image's size {image.shape[2]}x{image.shape[3]} for luminance, "
-            f"found {reference.shape[2]}x{reference.shape[3]}"
-        )
+        reference = F.interpolate(reference, image.shape[2:], mode="bilinear", antialias=True).clamp(0, 1)
     # Adding the same amount to R, G and B changes luminance only: the chrominance differences stay as they are.
     weights = image.new_tensor(_LUMA)[:, None, None]
     luminance = (image * weights).sum(dim=1, keepdim=True) - (reference * weights).sum(dim=1, keepdim=True)

@@ -48,7 +48,7 @@ def fit_style(
         images: what the style shall be of, ``[1, 3, H, W]`` RGB 0..1 each, of any size.
         steps: of gradient descent; 0: the plain average.
         contents: what to stylize meanwhile, shaped the same; None: the images themselves.
-        progress: told after each step; whatever it raises stops the work.
+        progress: told after each image encoded and each step; whatever it raises stops the work.
 
     Returns:
         The style, batch 1.
@@ -66,11 +66,26 @@ def fit_style(
         device = next(encoder.parameters()).device
         encoder = copy.deepcopy(encoder).to(device).float().eval().requires_grad_(False)
         decoder = copy.deepcopy(decoder).to(device).float().eval().requires_grad_(False)
-        images = [check_images(image).to(device, torch.float32).clone() for image in images]
-        contents = images if contents is None else [check_images(c).to(device, torch.float32).clone() for c in contents]
+        contents = (images if contents is None else contents)[:steps]
+        done, total = 0, len(images) + len(contents) + steps
+
+        def tell() -> None:
+            nonlocal done
+            done += 1
+            if progress is not None:
+                progress(done, total)
+
+        statistics, features = [], []
         with torch.no_grad():
-            targets = _average([[channel_statistics(tap) for tap in encoder.taps(_shrunk(image))] for image in images])
-            features = [encoder(_crop(content)) for content in contents]
+            for image in images:
+                # Scaled where they are: what is large never goes to the device.
+                pixels = _shrunk(check_images(image).float()).to(device).clone()
+                statistics.append([channel_statistics(tap) for tap in encoder.taps(pixels)])
+                tell()
+            for content in contents:
+                features.append(encoder(_crop(check_images(content).float()).to(device).clone()))
+                tell()
+        targets = _average(statistics)
         start = targets[-1]
         shift = torch.zeros_like(start.mean, requires_grad=True)
         growth = torch.zeros_like(start.std, requires_grad=True)
@@ -86,8 +101,7 @@ def fit_style(
             output = decoder(adain(features[step % len(features)], style()))
             style_loss(encoder.taps(output), targets).backward()
             optimizer.step()
-            if progress is not None:
-                progress(step + 1, steps)
+            tell()
         fitted = style()
     return Style(Statistics(fitted.mean.detach(), fitted.std.detach()), encoder.fingerprint)
 

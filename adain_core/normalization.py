@@ -82,11 +82,15 @@ def _space_weights(x: Tensor, mask: Tensor) -> Tensor:
             f"mask: expected shape [{batch} or 1, {height}, {width}] to match the features, found {list(mask.shape)}"
         )
     mask = mask.to(x)[:, None]
-    total = mask.sum(dim=(2, 3), keepdim=True)
-    # Read on the host only here: an empty region has no statistics, and a silent NaN would ruin the whole image.
-    if not bool((total > 0).all()):
+    check_not_empty(mask)
+    return mask / mask.sum(dim=(2, 3), keepdim=True)
+
+
+def check_not_empty(mask: Tensor) -> None:
+    """Raises AdaINError when the weights ``[B, ...]`` of a sample are all 0: nothing has no statistics."""
+    # Read on the host only here: a silent NaN would ruin the whole image.
+    if not bool((mask.flatten(1).sum(dim=1) > 0).all()):
         raise AdaINError("mask: expected some place above 0, found an empty mask; paint some of it white")
-    return mask / total
 
 
 def _scale_and_shift(x: Tensor, statistics: Statistics, gamma: Tensor | None, beta: Tensor | None) -> Tensor:

@@ -17,6 +17,7 @@ from .features import Features
 from .inference import fast
 from .masks import to_places
 from .memory import automatic_tile_size, budget, pixels_in
+from .normalization import check_not_empty
 from .style import Style, check_same_encoder
 from .tiling import MIN_TILE_SIZE, Tile, TilePlan, check_tile_size
 from .vgg import FEATURE_CHANNELS, STRIDE, VGGEncoder, check_images, feature_size
@@ -53,11 +54,15 @@ def encode(
         Features.
 
     Raises:
-        AdaINError: images or mask of another shape, or a mask batch that does not fit, quoting both sizes.
+        AdaINError: images or mask of another shape, a mask batch that does not fit, quoting both sizes, or an empty
+            mask.
     """
     check_images(images)
     batch, _, height, width = images.shape
-    places = None if mask is None else _places(mask, (height, width), batch, "the image")
+    places = None
+    if mask is not None:
+        places = _places(mask, (height, width), batch, "the image")
+        check_not_empty(places)  # now, rather than when the statistics are asked for
     grid = feature_size(height, width)
     work = _Work(encoder, (height, width), batch, tile_size, memory)
     target = torch.device(device) if device is not None else work.device

@@ -36,7 +36,7 @@ class Style:
         return Style(Statistics(*(s.to(device) for s in self.statistics)), self.encoder, self.info)
 
 
-def mix(styles: Sequence[Style], weights: Sequence[float]) -> Style:
+def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] | None = None) -> Style:
     """Interpolates between styles (section 7.4, eq. 15).
 
     The paper mixes AdaIN's outputs, ``sum_k w_k AdaIN(x, y_k)``. AdaIN is linear in the style's statistics, so with
@@ -45,6 +45,7 @@ def mix(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     Args:
         styles: at least one; a batch of 1 is broadcast.
         weights: one per style, at least 0; scaled here to sum to 1.
+        names: what error messages call the styles; None: style 1, style 2, ...
 
     Returns:
         The mixed style.
@@ -58,8 +59,9 @@ def mix(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     total = check_weights(weights)
     check_same_encoder(*(style.encoder for style in styles))
     batch = max(style.batch for style in styles)
-    for k, style in enumerate(styles, 1):
-        check_batch(f"style {k}", style.batch, batch, "another style")
+    names = names or [f"style {k}" for k in range(1, len(styles) + 1)]
+    for name, style in zip(names, styles, strict=True):
+        check_batch(name, style.batch, batch, "another style")
 
     def mixed(parts: list[Tensor]) -> Tensor:
         weighted = (part.to(parts[0]) * (w / total) for part, w in zip(parts, weights, strict=True))

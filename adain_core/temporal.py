@@ -27,6 +27,7 @@ from .features import Features
 from .flow import consistent, import_cv2, optical_flow, warp
 from .masks import to_places
 from .normalization import Statistics, channel_statistics
+from .pipeline import Progress
 from .style import Style, check_same_encoder
 
 DEFAULT_STRENGTH = 0.5
@@ -64,6 +65,11 @@ class TemporalSmoother:
         self._frame: Tensor | None = None
         self._output: Tensor | None = None
 
+    @property
+    def blends(self) -> bool:
+        """Whether `blend` changes anything."""
+        return self.flow and self.strength > 0
+
     @torch.inference_mode()
     def apply(
         self,
@@ -96,13 +102,14 @@ class TemporalSmoother:
         return Features(stylized, content.size, content.encoder), cuts
 
     @torch.inference_mode()
-    def blend(self, outputs: Tensor, frames: Tensor, cuts: Sequence[bool]) -> Tensor:
+    def blend(self, outputs: Tensor, frames: Tensor, cuts: Sequence[bool], progress: Progress | None = None) -> Tensor:
         """The decoded frames, blended with what came before along the flow of the originals.
 
         Args:
             outputs: what the decoder made of the features of `apply`, ``[B, 3, H, W]`` RGB 0..1.
             frames: the original frames, the same shape.
             cuts: as `apply` returned them.
+            progress: told after each frame that is blended; whatever it raises stops the work.
 
         Returns:
             ``[B, 3, H, W]`` RGB 0..1, on the outputs' device.
@@ -115,7 +122,7 @@ class TemporalSmoother:
                 f"frames: expected {list(outputs.shape)} like the outputs and as many cuts, found "
                 f"{list(frames.shape)} and {len(cuts)}"
             )
-        if not self.flow or self.strength == 0:
+        if not self.blends:
             return outputs
         blended = []
         for output, frame, cut in zip(outputs.split(1), frames.split(1), cuts, strict=True):
@@ -128,6 +135,8 @@ class TemporalSmoother:
                 output = restore_contrast(torch.lerp(output, before, self.strength * trust), output)
             self._frame, self._output = small, output
             blended.append(output)
+            if progress is not None:
+                progress(len(blended), len(frames))
         return torch.cat(blended)
 
     def state(self) -> dict[str, Tensor]:

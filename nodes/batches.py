@@ -9,9 +9,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..adain_core import pipeline
+from ..adain_core import color, pipeline
 from ..adain_core.adain import check_batch
-from ..adain_core.color import match_color
 from ..adain_core.features import Features
 from ..adain_core.memory import working_memory
 from ..adain_core.pipeline import Progress
@@ -97,29 +96,52 @@ def stylize(
     check_batch("style", style.shape[0], count)
     if mask is not None:
         check_batch("mask", mask.shape[0], count)
-    starts = range(0, count, _FRAMES)
+    chunks = _chunks(count)
     same_style = style.shape[0] == 1 and not preserve_color
-    bar = host.progress_bar(_STEPS * len(starts))
+    blend = smoother is not None and smoother.blends
+    bar = host.progress_bar(_STEPS * len(chunks))
+
+    def step(k: int, number: int) -> Progress:
+        return _step_of(bar, k, len(chunks), number, 4 if blend else 3)
+
     result = torch.empty(content.shape, device=host.output_device(), memory_format=torch.channels_last)
     known = None
-    for k, start in enumerate(starts):
-        chunk = slice(start, min(start + _FRAMES, count))
+    for k, chunk in enumerate(chunks):
         images = content[chunk]
         if known is None or not same_style:
             look = _part(style, chunk)
             if preserve_color:
-                look = match_color(look.expand(len(images), -1, -1, -1), images.to(look.device))
-            known = encode(encoder, look, progress=_third(bar, k, 0, len(starts))).style
+                look = color.match_color(look.expand(len(images), -1, -1, -1), images.to(look.device))
+            known = encode(encoder, look, progress=step(k, 0)).style
         device = _features_device(images)
-        features = encode(encoder, images, progress=_third(bar, k, 1, len(starts)), device=device)
+        features = encode(encoder, images, progress=step(k, 1), device=device)
         region = None if mask is None else _part(mask, chunk)
         if smoother is None:
             features = pipeline.apply_style(features, known, alpha, mask=region)
         else:
             features, cuts = smoother.apply(features, known, alpha, mask=region)
-        decoded = decode(decoder, features, progress=_third(bar, k, 2, len(starts)))
-        result[chunk] = decoded if smoother is None else smoother.blend(decoded, images, cuts)
+        decoded = decode(decoder, features, progress=step(k, 2))
+        if smoother is not None and blend:
+            decoded = smoother.blend(decoded, images, cuts, step(k, 3))
+        result[chunk] = decoded
     return result
+
+
+def match_color(images: Tensor, reference: Tensor, method: str) -> Tensor:
+    """`adain_core.color.match_color`, a few images at a time, on the images' device."""
+    count = images.shape[0]
+    check_batch("reference", reference.shape[0], count, "the image")
+    bar = host.progress_bar(count)
+    result = torch.empty(images.shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
+    for chunk in _chunks(count):
+        result[chunk] = color.match_color(images[chunk], _part(reference, chunk).to(images.device), method)
+        bar(chunk.stop, count)
+    return result
+
+
+def _chunks(count: int) -> list[slice]:
+    """A batch's samples, a few at a time."""
+    return [slice(start, min(start + _FRAMES, count)) for start in range(0, count, _FRAMES)]
 
 
 def _part(x: Tensor, chunk: slice) -> Tensor:
@@ -127,11 +149,11 @@ def _part(x: Tensor, chunk: slice) -> Tensor:
     return x if x.shape[0] == 1 else x[chunk]
 
 
-def _third(bar: Progress, chunk: int, step: int, chunks: int) -> Progress:
-    """The bar of all chunks, told from one of the three steps of one."""
+def _step_of(bar: Progress, chunk: int, chunks: int, step: int, steps: int) -> Progress:
+    """The bar of all chunks, told from one of the steps of one."""
 
     def tell(done: int, total: int) -> None:
-        bar(round(_STEPS * (chunk + (step + done / total) / 3)), _STEPS * chunks)
+        bar(round(_STEPS * (chunk + (step + done / total) / steps)), _STEPS * chunks)
 
     return tell
 

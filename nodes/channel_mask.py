@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..adain_core import channels
 from ..adain_core.errors import AdaINError
+from ..adain_core.style import check_same_encoder
 from ..adain_core.vgg import FEATURE_CHANNELS
 from .apply import style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
@@ -88,7 +89,9 @@ class ChannelMask:
         else:
             if content is None or style is None:
                 raise AdaINError(f"{choose_by}: expected content and style connected, found one missing")
+            style = style_of(style)
+            check_same_encoder(content.encoder, style.encoder)
             weights = channels.by_difference(
-                content.statistics, style_of(style).statistics, count, choose_by == MOST, amount, others
+                content.statistics, style.statistics, count, choose_by == MOST, amount, others
             )
         return (weights if combine_with is None else channels.combine(weights, combine_with, combine),)

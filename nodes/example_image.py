@@ -7,10 +7,8 @@ from pathlib import Path
 from ..adain_core.errors import AdaINError
 from ..adain_core.images import load_picture
 from .convert import to_comfy
+from .examples import CONTENT, STYLE, example_images
 from .types import CATEGORY
-
-FOLDER = Path(__file__).resolve().parent.parent / "examples"
-_KINDS = ("content_*.jpg", "style_*.jpg")
 
 
 class ExampleImage:
@@ -26,11 +24,16 @@ class ExampleImage:
 
     @classmethod
     def INPUT_TYPES(cls):
-        names = [path.name for kind in _KINDS for path in sorted(FOLDER.glob(kind))]
         tooltip = "Pictures of the pack; examples/SOURCES.md says where each is from and its licence."
-        return {"required": {"name": (names, {"tooltip": tooltip})}}
+        return {"required": {"name": (list(_pictures()), {"tooltip": tooltip})}}
 
     def load(self, name):
-        if Path(name).name != name:
+        pictures = _pictures()
+        if name not in pictures:
             raise AdaINError(f"name: expected one of the pack's example images, found {name!r}")
-        return (to_comfy(load_picture(FOLDER / name).pixels),)
+        return (to_comfy(load_picture(pictures[name]).pixels),)
+
+
+def _pictures() -> dict[str, Path]:
+    """The example images by name, contents first."""
+    return {path.name: path for kind in (CONTENT, STYLE) for path in example_images(kind)}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from ..adain_core.fit_style import fit_style
-from ..adain_core.memory import plain_memory
+from ..adain_core.fit_style import LARGEST_STYLE, fit_style
 from . import host
 from .convert import to_core
+from .gradients import advice_when_out_of_memory, memory_of
 from .types import CATEGORY, DECODER, ENCODER, STYLE
-
-_PASSES = 4  # forward and backward through both models keep about that many times what decoding needs
-_PIXELS = 1024 * 1024
 
 
 class FitStyle:
@@ -55,8 +52,10 @@ class FitStyle:
         }
 
     def fit(self, encoder, decoder, images, steps, content=None):
-        request = min(_PASSES * plain_memory(images.shape[1] * images.shape[2]), _PASSES * plain_memory(_PIXELS))
-        models = encoder.load(request), decoder.load(request)
+        pixels = min(images.shape[1] * images.shape[2], LARGEST_STYLE**2)
+        paintings = list(to_core(images).split(1))
         contents = None if content is None else list(to_core(content).split(1))
-        style = fit_style(*models, list(to_core(images).split(1)), steps, contents, host.progress_bar(steps))
+        with advice_when_out_of_memory("scale the images down"):
+            host.load_together([encoder, decoder], memory_of(pixels))
+            style = fit_style(encoder.model, decoder.model, paintings, steps, contents, host.progress_bar(1))
         return (style.to(host.output_device()),)

@@ -7,7 +7,7 @@ nowhere, models are looked for in the pack's own folder.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +18,7 @@ from ..adain_core.devices import best_device
 from ..adain_core.errors import AdaINError
 from ..adain_core.memory import budget
 from ..adain_core.pretrained import WEIGHTS
+from .examples import STYLES
 
 try:
     import comfy.model_management as management
@@ -32,8 +33,7 @@ M = TypeVar("M", bound=nn.Module)
 
 MODEL_FOLDER = "adain"
 STYLE_FOLDER = "adain_styles"
-EXAMPLE_STYLES = WEIGHTS.parent / "examples" / "styles"
-_OUTSIDE = {MODEL_FOLDER: WEIGHTS, STYLE_FOLDER: EXAMPLE_STYLES}  # where models are when there is no ComfyUI
+_BUNDLED = {MODEL_FOLDER: WEIGHTS, STYLE_FOLDER: STYLES}  # what the pack brings; all there is without ComfyUI
 ENDINGS = {".safetensors"}
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
@@ -56,11 +56,21 @@ class ManagedModel(Generic[M]):
 
     def load(self, memory_required: int = 0) -> M:
         """The module on the compute device, after making room for it and for that many bytes of work."""
-        if self._patcher is None:
-            return self.model.to(compute_device())
-        management.load_models_gpu([self._patcher], memory_required=memory_required, force_full_load=True)
+        load_together([self], memory_required)
+        return self.model
+
+
+def load_together(models: Sequence[ManagedModel], memory_required: int = 0) -> None:
+    """Brings models to the compute device, after making room for all of them and for that many bytes of work.
+
+    In one request: ComfyUI may answer a second one by unloading what the first had loaded.
+    """
+    if management is not None:
+        patchers = [managed._patcher for managed in models]
+        management.load_models_gpu(patchers, memory_required=memory_required, force_full_load=True)
+    for managed in models:
         # ComfyUI leaves plain torch modules behind when it offloads weights (--novram). These are 14 MB: move them.
-        return self.model.to(self._patcher.load_device)
+        managed.model.to(compute_device())
 
 
 def compute_device() -> torch.device:
@@ -114,42 +124,48 @@ def progress_bar(total: int) -> Callable[..., None]:
     return update
 
 
-def interrupt_exception() -> type[BaseException]:
-    """What ComfyUI raises when the user cancels."""
-    return KeyboardInterrupt if management is None else management.InterruptProcessingException
-
-
 def register_folders() -> None:
     """Tells ComfyUI where models and styles are, keeping what extra_model_paths.yaml put there."""
     if management is None:
         return
-    for name, extra in ((MODEL_FOLDER, [str(WEIGHTS)]), (STYLE_FOLDER, [str(EXAMPLE_STYLES)])):
+    for name, bundled in _BUNDLED.items():
         paths, endings = folder_paths.folder_names_and_paths.get(name, ([], set()))
         home = str(Path(folder_paths.models_dir) / name)
-        known = [*paths, home, *extra]
+        known = [*paths, home, str(bundled)]
         folder_paths.folder_names_and_paths[name] = (list(dict.fromkeys(known)), set(endings) | ENDINGS)
 
 
 def model_files(folder: str = MODEL_FOLDER) -> list[str]:
     """Names of the safetensors files in a model folder, as they are on disk now."""
     if management is None:
-        return sorted(path.name for path in _OUTSIDE[folder].glob("*.safetensors"))
+        return sorted(path.name for path in _BUNDLED[folder].glob("*.safetensors"))
     return folder_paths.get_filename_list(folder)
+
+
+def find_model(name: str, folder: str = MODEL_FOLDER) -> Path | None:
+    """The path of a model file in whichever of the folders searched has it first; None when none has."""
+    if management is None:
+        path = _BUNDLED[folder] / name
+        return path if path.is_file() else None
+    found = folder_paths.get_full_path(folder, name)
+    return None if found is None else Path(found)
 
 
 def model_path(name: str, folder: str = MODEL_FOLDER) -> Path:
     """The path of a model file; AdaINError names the folders searched when it is not there."""
-    if management is None:
-        path = _OUTSIDE[folder] / name
-        found, searched = (str(path) if path.is_file() else None), [str(path.parent)]
-    else:
-        found, searched = folder_paths.get_full_path(folder, name), folder_paths.get_folder_paths(folder)
-    if found is None:
+    path = find_model(name, folder)
+    if path is None:
+        searched = [str(_BUNDLED[folder])] if management is None else folder_paths.get_folder_paths(folder)
         raise AdaINError(
             f"{name}: expected a file in {' or '.join(searched)}, found none; "
             "put it there and press R to refresh the node's list"
         )
-    return Path(found)
+    return path
+
+
+def is_bundled(name: str, folder: str = MODEL_FOLDER) -> bool:
+    """Whether the pack itself brings a file of that name."""
+    return (_BUNDLED[folder] / name).is_file()
 
 
 def validated(name: str | None, folder: str = MODEL_FOLDER) -> bool | str:
@@ -160,6 +176,11 @@ def validated(name: str | None, folder: str = MODEL_FOLDER) -> bool | str:
     except AdaINError as error:
         return str(error)
     return True
+
+
+def time_changed(name: str | None, folder: str = MODEL_FOLDER) -> int:
+    """For IS_CHANGED: the time the file of that name changed; 0 for None, a name that comes by a wire."""
+    return 0 if name is None else model_path(name, folder).stat().st_mtime_ns
 
 
 def save_folder(folder: str) -> Path:

@@ -30,7 +30,11 @@ def _load(kind: str, path: Path, changed: int) -> host.ManagedModel:
 
 
 def shared_model(kind: str, path: Path) -> host.ManagedModel:
-    """The encoder or decoder of a file, loaded once."""
+    """The encoder or decoder of a file, loaded once; AdaINError says where the file should be when it is not there."""
+    if not path.is_file():
+        raise AdaINError(
+            f"{path.name}: expected a file in {path.parent}, found none; put it there, or install the pack again"
+        )
     return _load(kind, path, path.stat().st_mtime_ns)
 
 
@@ -47,9 +51,9 @@ def _path(kind: str, name: str) -> Path:
     return fetch_model(FETCHED[kind][name], host.save_folder(host.MODEL_FOLDER), host.progress_bar(1))
 
 
-def _changed(kind: str, name: str) -> int:
+def _changed(kind: str, name: str | None) -> int:
     """For IS_CHANGED: the time the file changed; one that is to be fetched never does."""
-    return 0 if name in FETCHED[kind] else host.model_path(name).stat().st_mtime_ns
+    return 0 if name in FETCHED[kind] else host.time_changed(name)
 
 
 def _validated(kind: str, name: str | None) -> bool | str:
@@ -84,7 +88,7 @@ class LoadEncoder:
         return {"required": {"encoder_name": (names_of("encoder", DEFAULT_ENCODER.name), {"tooltip": tooltip})}}
 
     @classmethod
-    def IS_CHANGED(cls, encoder_name):
+    def IS_CHANGED(cls, encoder_name=None):
         return _changed("encoder", encoder_name)
 
     @classmethod
@@ -115,7 +119,7 @@ class LoadDecoder:
         return {"required": {"decoder_name": (names_of("decoder", DEFAULT_DECODER.name), {"tooltip": tooltip})}}
 
     @classmethod
-    def IS_CHANGED(cls, decoder_name):
+    def IS_CHANGED(cls, decoder_name=None):
         return _changed("decoder", decoder_name)
 
     @classmethod

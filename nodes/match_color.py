@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
-
-from ..adain_core.color import METHODS, match_color
+from ..adain_core.color import METHODS
+from . import batches
 from .convert import to_comfy, to_core
 from .types import CATEGORY
 
@@ -41,7 +40,4 @@ class MatchColor:
         }
 
     def match(self, image, reference, method):
-        image, reference = to_core(image), to_core(reference).to(image.device)
-        if method == "luminance" and reference.shape[2:] != image.shape[2:]:
-            reference = F.interpolate(reference, image.shape[2:], mode="bilinear", antialias=True).clamp(0, 1)
-        return (to_comfy(match_color(image, reference, method)),)
+        return (to_comfy(batches.match_color(to_core(image), to_core(reference), method)),)

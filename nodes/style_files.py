@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..adain_core.errors import AdaINError
 from ..adain_core.images import to_image
 from ..adain_core.style_file import load_style, save_style
 from . import host
@@ -30,7 +31,13 @@ class SaveStyle:
         return {
             "required": {
                 "style": (FEATURES_OR_STYLE, {"tooltip": "From VGG Encode, Style Mix or Fit Style."}),
-                "name": ("STRING", {"default": "my style", "tooltip": "File name; a file of that name is replaced."}),
+                "name": (
+                    "STRING",
+                    {
+                        "default": "my style",
+                        "tooltip": "File name; a file of that name is replaced, one of the pack's own never.",
+                    },
+                ),
             },
             "optional": {
                 "author": ("STRING", {"default": "", "tooltip": "Who made the style image, kept in the file."}),
@@ -41,9 +48,13 @@ class SaveStyle:
 
     def save(self, style, name, author="", license="", thumbnail=None):
         name = file_name("name", name)
+        file = f"{name}.safetensors"
+        if host.is_bundled(file, host.STYLE_FOLDER):
+            # Saved workflows that load the pack's style would get this one instead.
+            raise AdaINError(f"name: expected another one than the pack's own styles have, found {name!r}")
         style = replace(style_of(style), info={"name": name, "author": author, "license": license})
         picture = None if thumbnail is None else to_image(to_core(thumbnail)[0])
-        save_style(host.save_folder(host.STYLE_FOLDER) / f"{name}.safetensors", style, picture)
+        save_style(host.save_folder(host.STYLE_FOLDER) / file, style, picture)
         return (style,)
 
 
@@ -64,8 +75,8 @@ class LoadStyle:
         return {"required": {"name": (host.model_files(host.STYLE_FOLDER), {"tooltip": tooltip})}}
 
     @classmethod
-    def IS_CHANGED(cls, name):
-        return host.model_path(name, host.STYLE_FOLDER).stat().st_mtime_ns
+    def IS_CHANGED(cls, name=None):
+        return host.time_changed(name, host.STYLE_FOLDER)
 
     @classmethod
     def VALIDATE_INPUTS(cls, name=None):

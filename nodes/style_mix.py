@@ -42,11 +42,12 @@ class StyleMix:
         }
 
     def mix(self, style_1, weight_1, **others):
-        styles, weights = [style_of(style_1)], [weight_1]
+        names, styles, weights = ["style_1"], [style_of(style_1)], [weight_1]
         for k in range(2, COUNT + 1):
             if others.get(f"style_{k}") is not None:
+                names.append(f"style_{k}")
                 styles.append(style_of(others[f"style_{k}"]))
                 weights.append(others.get(f"weight_{k}", 1.0))
         if not any(weights):
             raise AdaINError("weights: expected one of the connected styles above 0, found all at 0")
-        return (mix(styles, weights),)
+        return (mix(styles, weights, names),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -10,20 +11,19 @@ from ..adain_core.dataset import listing_fingerprint
 from ..adain_core.decoder import NORMALIZATIONS
 from ..adain_core.errors import AdaINError
 from ..adain_core.history import smooth
-from ..adain_core.memory import plain_memory
 from ..adain_core.training import Progress, Trainer
 from ..adain_core.training_config import STYLE_LOSSES, TrainingConfig, guarded
 from ..adain_core.vgg import VGGEncoder
 from . import host
 from .convert import to_comfy
+from .examples import CONTENT, STYLE, example_images
+from .gradients import advice_when_out_of_memory, memory_of
 from .loaders import shared_model
 from .names import file_name
 from .types import CATEGORY, DECODER, ENCODER
 
 RUNS = "adain_training"  # folder in ComfyUI's output directory
 EXAMPLES = "examples of this pack"  # saved workflows hold it: it never changes
-_EXAMPLES_FOLDER = Path(__file__).resolve().parent.parent / "examples"
-_PASSES = 4  # forward and backward through both models keep about that many times what decoding needs
 _SMOOTHING = 0.9  # from batch to batch the loss differs more than in a hundred steps of training
 _LARGEST_SIDE = 512  # images are scaled to a short side of at most this before cropping, as in the paper
 
@@ -179,10 +179,12 @@ class TrainDecoder:
 
     @classmethod
     def IS_CHANGED(cls, content_folder, style_folder, content_path="", style_path="", **_):
+        if None in (content_folder, style_folder, content_path, style_path):
+            return 0  # what comes by a wire is known when the node runs
         try:
             sources = (
-                _source("content", content_folder, content_path),
-                _source("style", style_folder, style_path),
+                _source(CONTENT, content_folder, content_path),
+                _source(STYLE, style_folder, style_path),
             )
             return ",".join(listing_fingerprint(source) if isinstance(source, Path) else EXAMPLES for source in sources)
         except AdaINError as error:
@@ -231,14 +233,19 @@ class TrainDecoder:
         )
         run = host.output_folder() / RUNS / name
         export = host.save_folder(host.MODEL_FOLDER) / f"{name}.safetensors"
-        if export.exists() and not run.exists():
+        # The pack's own models count: a file of their name in models/adain would be loaded in place of them.
+        if (export.exists() or host.find_model(export.name)) and not run.exists():
             raise AdaINError(
                 f"checkpoint_name: expected a new name, found {name!r}, a file that no run here has written"
             )
-        sources = (_source("content", content_folder, content_path), _source("style", style_folder, style_path))
+        sources = (_source(CONTENT, content_folder, content_path), _source(STYLE, style_folder, style_path))
+        advice = (
+            f"lower batch_size ({batch_size}) or crop_size ({crop_size}) and choose another checkpoint_name, since a "
+            f"run keeps its settings; its last checkpoint stays in {run}"
+        )
         # ComfyUI runs nodes in inference mode, whose tensors can never have gradients.
-        with torch.inference_mode(False), torch.enable_grad():
-            host.make_room(_PASSES * batch_size * plain_memory(crop_size * crop_size))
+        with torch.inference_mode(False), torch.enable_grad(), advice_when_out_of_memory(advice):
+            host.make_room(memory_of(batch_size * crop_size * crop_size))
             trainer = Trainer(
                 _own_encoder(encoder),
                 guarded(config, guards),
@@ -248,9 +255,7 @@ class TrainDecoder:
                 resume=resume,
                 export=export,
             )
-            for warning in trainer.warnings:
-                host.show_text(node_id, warning)
-            trainer.train(_Report(node_id, steps))
+            trainer.train(_Report(node_id, steps, trainer.warnings))
         assert trainer.evaluation is not None  # it ends with one
         samples = to_comfy(trainer.evaluation.outputs).to(host.output_device())
         return (shared_model("decoder", export), samples, {"loss": _curve(trainer)})
@@ -259,22 +264,30 @@ class TrainDecoder:
 class _Report:
     """Progress, preview and text on the node; the progress bar is also where a cancelled run ends."""
 
-    def __init__(self, node_id: str | None, steps: int) -> None:
+    def __init__(self, node_id: str | None, steps: int, warnings: list[str]) -> None:
         self.node_id = node_id
         self.bar = host.progress_bar(steps)
+        self.warnings = warnings
         self.reconstruction = ""
+        self._show(*warnings)  # the first step may take its time
 
     def __call__(self, progress: Progress) -> None:
         if progress.evaluation is not None:
             self.reconstruction = f"  content = style: {progress.evaluation.psnr:.1f} dB"
-        host.show_text(self.node_id, f"{progress}{self.reconstruction}")
+        self._show(f"{progress}{self.reconstruction}", *self.warnings)
         self.bar(progress.step, progress.steps, progress.preview)
+
+    def _show(self, *lines: str) -> None:
+        """One text for all lines: a new one replaces the last on the node."""
+        if lines:
+            host.show_text(self.node_id, "\n".join(lines))
 
 
 def _folders() -> list[str]:
-    """Folders in the input directory that hold anything, and the pack's own examples."""
+    """The pack's own examples, and all folders below the input directory, whatever they hold."""
     root = host.input_folder()
-    found = sorted(path for path in root.rglob("*") if path.is_dir()) if root.is_dir() else []
+    # Directories are told apart while listing: an input folder may hold many thousand files.
+    found = sorted(Path(folder, name) for folder, names, _ in os.walk(root) for name in names)
     return [EXAMPLES, *(path.relative_to(root).as_posix() for path in found)]
 
 
@@ -295,7 +308,7 @@ def _source(kind: str, name: str, path: str) -> Path | list[Path]:
             )
         return folder
     if name == EXAMPLES:
-        return sorted(_EXAMPLES_FOLDER.glob(f"{kind}_*.jpg"))
+        return example_images(kind)
     folder = (root / name).resolve()
     if not folder.is_relative_to(root) and not host.only_this_machine():
         raise AdaINError(f"{kind}_folder: expected a folder in {root}, found {folder}")

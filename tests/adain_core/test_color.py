@@ -56,10 +56,14 @@ def test_luminance_of_the_image_and_chrominance_of_the_reference(image):
         torch.testing.assert_close(result[:, a] - result[:, b], reference[:, a] - reference[:, b], atol=1e-5, rtol=0)
 
 
+def test_a_reference_of_another_size_is_stretched_for_luminance(image):
+    flat = torch.tensor([0.5, 0.4, 0.3])[:, None, None]
+    result = match_color(image, flat.expand(1, 3, 5, 7), "luminance")
+    torch.testing.assert_close(result, match_color(image, flat.expand(1, 3, 20, 30), "luminance"))
+
+
 def test_errors(image):
     with pytest.raises(AdaINError, match="method: expected one of mean-covariance, luminance"):
         match_color(image, image, "hue")
-    with pytest.raises(AdaINError, match="expected the image's size 20x30 for luminance, found 5x5"):
-        match_color(image, torch.rand(1, 3, 5, 5), "luminance")
     with pytest.raises(AdaINError, match="expected a batch of 1 or of 2 like the image, found 3"):
         match_color(image, torch.rand(3, 3, 5, 5))

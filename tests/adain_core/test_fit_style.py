@@ -39,17 +39,34 @@ def test_fitting_brings_unseen_content_closer(stylizer, examples):
 
     average = mix([stylizer.style(p) for p in paintings], [1.0, 1.0])
     assert distance(fitted) < 0.9 * distance(average)
-    assert told == [(k, 24) for k in range(1, 25)]
+    assert told == [(k, 28) for k in range(1, 29)], "two images, two contents, 24 steps"
     assert fitted.encoder == stylizer.encoder.fingerprint
     assert bool((fitted.statistics.std > 0).all())
 
 
 def test_no_steps_give_the_average(stylizer):
     images = [torch.rand(1, 3, 40, 48), torch.rand(1, 3, 24, 24)]
-    fitted = fit_style(stylizer.encoder, stylizer.decoder, images, 0)
+    told = []
+    fitted = fit_style(
+        stylizer.encoder, stylizer.decoder, images, 0, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(1, 2), (2, 2)]
     average = mix([stylizer.style(image) for image in images], [1.0, 1.0])
     torch.testing.assert_close(fitted.statistics.mean, average.statistics.mean, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(fitted.statistics.std, average.statistics.std, atol=1e-5, rtol=1e-5)
+
+
+def test_large_images_are_scaled_before_they_are_moved(stylizer, monkeypatch):
+    sizes, to = [], torch.Tensor.to
+
+    def watched(x, *args, **kwargs):
+        if x.ndim == 4 and x.shape[1] == 3 and x.shape[2] > 3:
+            sizes.append(tuple(x.shape[2:]))
+        return to(x, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "to", watched)
+    fit_style(stylizer.encoder, stylizer.decoder, [torch.rand(1, 3, 40, 2048)], 1)
+    assert sizes == [(20, 1024), (40, 192)], "the style image, and the crop that is stylized"
 
 
 def test_inside_inference_mode_and_models_untouched(stylizer):

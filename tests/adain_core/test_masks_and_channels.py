@@ -51,6 +51,9 @@ def test_difference_ranks_channels():
     assert channels.by_difference(content, style, 1, most=False).tolist() == [1, 0, 0, 0]
     with pytest.raises(AdaINError, match="from 0 to 4, found 5"):
         channels.by_difference(content, style, 5)
+    three = Statistics(*(s.expand(3, -1) for s in style))
+    with pytest.raises(AdaINError, match="style: expected a batch of 1 or of 2 like the content, found 3"):
+        channels.by_difference(Statistics(*(s.expand(2, -1) for s in content)), three, 1)
 
 
 @pytest.mark.parametrize(("how", "expected"), [("multiply", 0.4), ("maximum", 0.8), ("minimum", 0.5), ("add", 1.0)])

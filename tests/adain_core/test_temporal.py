@@ -228,6 +228,17 @@ class TestFlow:
         smoother.restore({})
         assert smoother.apply(features(scene(1)), STYLE)[1] == [True]
 
+    def test_blending_tells_after_each_frame_and_can_be_stopped(self):
+        told, frames = [], scene(3)
+        TemporalSmoother(0.5, flow=True).blend(frames, frames, [True] * 3, lambda *done: told.append(done))
+        assert told == [(1, 3), (2, 3), (3, 3)]
+
+        def stop(done, total):
+            raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            TemporalSmoother(0.5, flow=True).blend(frames, frames, [True] * 3, stop)
+
     def test_frames_that_do_not_fit_are_refused(self):
         with pytest.raises(AdaINError, match="frames: expected"):
             TemporalSmoother(0.5, flow=True).blend(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 9), [True, False])

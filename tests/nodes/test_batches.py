@@ -52,6 +52,31 @@ def test_frames_in_chunks_equal_frames_one_by_one(batches, models, told, styles,
     assert told[-1][0] == told[-1][1], "to the last step"
 
 
+@pytest.mark.parametrize("references", [1, 10])
+def test_colors_in_chunks_equal_all_at_once(batches, told, references):
+    images, reference = torch.rand(10, 3, 16, 11), torch.rand(references, 3, 12, 12)
+    for method in ("mean-covariance", "luminance"):
+        result = batches.match_color(images, reference, method)
+        torch.testing.assert_close(result, batches.color.match_color(images, reference, method))
+        assert told[-2:] == [(8, 10), (10, 10)]
+
+
+def test_the_bar_is_full_when_the_last_frame_is_blended(batches, models, told):
+    class Smoother(batches.TemporalSmoother):
+        blends = True
+
+        def blend(self, outputs, frames, cuts, progress):
+            for k in range(len(frames)):
+                assert told[-1][0] < told[-1][1], "there is a frame to blend"
+                progress(k + 1, len(frames))
+            return outputs
+
+    batches.stylize(*models, torch.rand(10, 3, 16, 11), torch.rand(1, 3, 16, 16), smoother=Smoother())
+    done = [done for done, _ in told]
+    assert done == sorted(done)
+    assert told[-1][0] == told[-1][1]
+
+
 def test_a_mask_per_frame(batches, models):
     content, style, mask = torch.rand(9, 3, 24, 32), torch.rand(1, 3, 32, 32), torch.zeros(9, 24, 32)
     mask[8] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 
@@ -14,6 +15,7 @@ from .make_english_locale import PATH, english
 LOCALES = ROOT / "locales"
 DOCS = ROOT / "web" / "docs"
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
+QUOTE = re.compile(r"^- \*([^*]+)\*", re.M)
 MOST_BYTES = 1_200_000
 
 
@@ -101,6 +103,31 @@ def test_translated_pages_have_the_same_parts(pack):
         first, second = page(node_id, "en"), page(node_id, "zh")
         for part in (PICTURE, re.compile(r"^(#+) ", re.M), re.compile(r"^( *-) ", re.M)):
             assert part.findall(first) == part.findall(second), f"{node_id}: {part.pattern}"
+
+
+def strings(node: ast.AST) -> list[str]:
+    return [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+
+
+def test_quoted_errors_are_those_of_the_code(pack):
+    """What stands between the dots of a quote is in something raised; a name before its colon may be filled in."""
+    paths = [*(ROOT / "nodes").glob("*.py"), *(ROOT / "adain_core").glob("*.py")]
+    everything = [node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    raised = [text for node in everything if isinstance(node, ast.Raise) for text in strings(node)]
+    inputs = {name for node in locale("en").values() for name in node["inputs"]}
+
+    def found(fragment: str) -> bool:
+        name, colon, rest = fragment.partition(": ")
+        return any(fragment in text or (name in inputs and text.startswith(colon + rest)) for text in raised)
+
+    for node_id in pack.NODE_CLASS_MAPPINGS:
+        quotes, translated = (
+            QUOTE.findall(page(node_id, language).rpartition("\n## ")[2]) for language in ("en", "zh")
+        )
+        assert quotes
+        assert translated == quotes, node_id
+        for fragment in "\u2026".join(quotes).split("\u2026"):
+            assert found(fragment.strip()), f"{node_id}: {fragment}"
 
 
 def test_pictures_are_there_and_used():

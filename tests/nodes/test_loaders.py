@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
 
@@ -50,10 +51,26 @@ def test_a_decoder_where_an_encoder_is_expected(loaders):
         loaders.LoadEncoder().load(DEFAULT_DECODER.name)
 
 
+def test_a_missing_file_of_the_pack_is_told_with_its_folder(pack, loaders, tmp_path, monkeypatch):
+    stylize = sys.modules[f"{pack.__name__}.nodes.stylize"]
+    monkeypatch.setattr(stylize, "DEFAULT_DECODER", tmp_path / "decoder.safetensors")
+    image = torch.rand(1, 8, 8, 3)
+    with pytest.raises(ValueError, match=rf"decoder.safetensors: expected a file in {tmp_path}, found none; put it"):
+        stylize.Stylize().stylize(image, image, 1.0)
+
+
+def test_names_that_come_by_a_wire_are_no_error(pack):
+    for node_id in ("AdaINEncoderLoader", "AdaINDecoderLoader", "AdaINLoadStyle"):
+        node = pack.NODE_CLASS_MAPPINGS[node_id]
+        (name,) = node.INPUT_TYPES()["required"]
+        assert node.IS_CHANGED(**{name: None}) == node.IS_CHANGED(**{name: None})
+        assert node.VALIDATE_INPUTS(**{name: None}) is True
+
+
 def test_a_changed_file_is_loaded_again(loaders, tmp_path, monkeypatch):
     path = tmp_path / "encoder.safetensors"
     shutil.copy(DEFAULT_ENCODER, path)
-    monkeypatch.setattr(loaders.host, "model_path", lambda name: path)
+    monkeypatch.setattr(loaders.host, "model_path", lambda *_: path)
     before, seen = loaders.LoadEncoder.IS_CHANGED(path.name), loaders.LoadEncoder().load(path.name)[0]
     assert loaders.LoadEncoder().load(path.name)[0] is seen
     path.touch()

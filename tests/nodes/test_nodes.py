@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from adain_core import Stylizer
 from adain_core.images import load_picture
 
-# The contract that users' saved workflows rely on: inputs in order, then outputs.
+# The contract that users' saved workflows rely on: inputs in order (a workflow holds values by place), then outputs.
 CONTRACT = {
     "AdaINEncoderLoader": (["encoder_name"], [], ["ADAIN_ENCODER"]),
     "AdaINDecoderLoader": (["decoder_name"], [], ["ADAIN_DECODER"]),
@@ -22,10 +23,16 @@ CONTRACT = {
         ["ADAIN_STYLE"],
     ),
     "AdaINDecode": (["decoder", "features"], ["tile_size"], ["IMAGE"]),
-    "AdaINSaveStyle": (["style", "name"], [], ["ADAIN_STYLE"]),
+    "AdaINChannelMask": (
+        ["choose_by", "amount"],
+        ["first", "last", "list", "count", "others", "content", "style", "combine_with", "combine"],
+        ["ADAIN_CHANNELS"],
+    ),
+    "AdaINSaveStyle": (["style", "name"], ["author", "license", "thumbnail"], ["ADAIN_STYLE"]),
     "AdaINLoadStyle": (["name"], [], ["ADAIN_STYLE"]),
-    "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], [], ["ADAIN_STYLE"]),
+    "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], ["content"], ["ADAIN_STYLE"]),
     "AdaINMatchColor": (["image", "reference", "method"], [], ["IMAGE"]),
+    "AdaINExampleImage": (["name"], [], ["IMAGE"]),
     "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color"], ["IMAGE"]),
     "AdaINStylizeFrames": (
         ["content", "style", "alpha", "smoothing", "flow"],
@@ -37,9 +44,36 @@ CONTRACT = {
             *("encoder", "content_folder", "style_folder", "checkpoint_name", "steps", "batch_size", "crop_size"),
             *("learning_rate", "content_weight", "style_weight", "seed"),
         ],
-        ["decoder", "resume", "save_every", "preview_every", "style_loss", "normalization"],
+        [
+            *("decoder", "resume", "save_every", "preview_every", "style_loss", "normalization"),
+            *("guards", "augment_styles", "content_path", "style_path"),
+        ],
         ["ADAIN_DECODER", "IMAGE", "LOSS_MAP"],
     ),
+}
+# Values of combos; what is on disk comes beside them.
+VALUES = {
+    ("AdaINEncoderLoader", "encoder_name"): [
+        "vgg19_relu4_1.safetensors",
+        "vgg_normalised of the AdaIN authors (downloads 80 MB once)",
+        "VGG-19 of torchvision (downloads 548 MB once)",
+    ],
+    ("AdaINDecoderLoader", "decoder_name"): [
+        "decoder_vgg19.safetensors",
+        "decoder of the AdaIN authors (downloads 14 MB once, and its encoder)",
+    ],
+    ("AdaINChannelMask", "choose_by"): ["range", "list", "differ most", "differ least"],
+    ("AdaINChannelMask", "combine"): ["multiply", "maximum", "minimum", "add"],
+    ("AdaINLoadStyle", "name"): ["starry_night.safetensors"],
+    ("AdaINMatchColor", "method"): ["mean-covariance", "luminance"],
+    ("AdaINExampleImage", "name"): [
+        *("content_astronaut.jpg", "content_chelsea.jpg", "content_coffee.jpg", "style_honeywave.jpg"),
+        *("style_paint_brushes.jpg", "style_safe_landing.jpg", "style_starry_night.jpg", "style_tissue.jpg"),
+    ],
+    ("AdaINTrainDecoder", "content_folder"): ["examples of this pack"],
+    ("AdaINTrainDecoder", "style_folder"): ["examples of this pack"],
+    ("AdaINTrainDecoder", "style_loss"): ["mean-std", "gram"],
+    ("AdaINTrainDecoder", "normalization"): ["none", "instance", "batch"],
 }
 
 
@@ -78,8 +112,20 @@ def test_contract(nodes, node_id):
     required, optional, outputs = CONTRACT[node_id]
     inputs = nodes[node_id].INPUT_TYPES()
     assert list(inputs["required"]) == required
-    assert set(optional) <= set(inputs.get("optional", {}))
+    assert list(inputs.get("optional", {})) == optional
     assert list(nodes[node_id].RETURN_TYPES) == outputs
+
+
+def test_contract_is_of_every_node_and_combo(nodes):
+    assert set(CONTRACT) == set(nodes)
+    combos = {}
+    for node_id, node in nodes.items():
+        inputs = node.INPUT_TYPES()
+        specs = {**inputs["required"], **inputs.get("optional", {})}
+        combos |= {(node_id, name): spec[0] for name, spec in specs.items() if isinstance(spec[0], list)}
+    assert set(combos) == set(VALUES)
+    for place, values in VALUES.items():
+        assert [value for value in combos[place] if value in values] == values, place
 
 
 def test_every_node_explains_itself(pack):
@@ -134,6 +180,14 @@ def test_style_mix_of_connected_styles_only(nodes, models, photo, painting):
         run(nodes["AdaINStyleMix"], style_1=one, weight_1=0.0)
 
 
+def test_style_mix_names_the_input_whose_batch_does_not_fit(nodes, models, painting):
+    one, two, three = (
+        run(nodes["AdaINVGGEncode"], encoder=models[0], image=painting.repeat(n, 1, 1, 1)) for n in (1, 2, 3)
+    )
+    with pytest.raises(ValueError, match="style_3: expected a batch of 1 or of 3 like another style, found 2"):
+        run(nodes["AdaINStyleMix"], style_1=one, weight_1=1.0, style_3=two, style_4=three)
+
+
 def test_channel_mask_modes(nodes, models, photo, painting):
     encoder, _ = models
     node = nodes["AdaINChannelMask"]
@@ -152,6 +206,8 @@ def test_channel_mask_modes(nodes, models, photo, painting):
     assert both.sum() == 64
     with pytest.raises(ValueError, match="expected content and style connected"):
         run(node, choose_by="differ most", amount=1.0)
+    with pytest.raises(ValueError, match="expected everything to come from one encoder"):
+        run(node, choose_by="differ most", amount=1.0, content=content, style=replace(style, encoder="another"))
 
 
 def test_channel_mask_limits_the_style(nodes, models, photo, painting):
@@ -179,7 +235,15 @@ def test_masks(nodes, models, photo, painting):
     black = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, mask=torch.zeros(1, 101, 131))
     assert torch.equal(black.tensor, content.tensor)
     with pytest.raises(ValueError, match="empty mask"):
-        run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo, mask=torch.zeros(1, 101, 131)).statistics  # noqa: B018
+        run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo, mask=torch.zeros(1, 101, 131))
+
+
+def test_a_black_mask_stylizes_nothing(nodes, models, photo, painting):
+    encoder, decoder = models
+    black = torch.zeros(1, 101, 131)
+    result = run(nodes["AdaINStylize"], content=photo, style=painting, alpha=1.0, mask=black)
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    torch.testing.assert_close(result, run(nodes["AdaINDecode"], decoder=decoder, features=content), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +303,39 @@ def test_out_of_memory_for_good_is_told(pack, nodes, models, photo, monkeypatch)
     monkeypatch.setattr(sys.modules[f"{pack.__name__}.adain_core.pipeline"], "fast", lambda model: full)
     with pytest.raises(torch.OutOfMemoryError):
         run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+
+
+def test_an_example_image_that_is_none(nodes):
+    for name in ("SOURCES.md", "../content_coffee.jpg", "banner.jpg"):
+        with pytest.raises(ValueError, match="expected one of the pack's example images"):
+            run(nodes["AdaINExampleImage"], name=name)
+
+
+def test_styles_of_the_pack_are_not_replaced(pack, nodes, models, painting, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[f"{pack.__name__}.nodes.host"], "save_folder", lambda kind: tmp_path)
+    style = run(nodes["AdaINVGGEncode"], encoder=models[0], image=painting)
+    with pytest.raises(ValueError, match="name: expected another one than the pack's own styles have"):
+        run(nodes["AdaINSaveStyle"], style=style, name="starry_night")
+    run(nodes["AdaINSaveStyle"], style=style, name="mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.safetensors"]
+
+
+def test_fit_style_loads_both_models_at_once_and_tells_what_to_do_without_memory(
+    pack, nodes, models, painting, monkeypatch
+):
+    module = sys.modules[f"{pack.__name__}.nodes.fit_style"]
+    loaded = []
+    monkeypatch.setattr(module.host, "load_together", lambda models, memory: loaded.append(models))
+    inputs = {"encoder": models[0], "decoder": models[1], "images": painting}
+    run(nodes["AdaINFitStyle"], **inputs, steps=0)
+    assert loaded == [list(models)]
+
+    def full(*_):
+        raise torch.OutOfMemoryError("simulated")
+
+    monkeypatch.setattr(module, "fit_style", full)
+    with pytest.raises(ValueError, match=r"memory: expected enough on .*; scale the images down"):
+        run(nodes["AdaINFitStyle"], **inputs, steps=1)
 
 
 def test_match_color_of_another_size(nodes, photo, painting):

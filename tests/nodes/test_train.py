@@ -9,6 +9,7 @@ import torch
 
 from adain_core.checkpoint import load_decoder
 from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.training_state import load_state, saved_states
 from tests.adain_core.pictures import write_pictures
 from tests.conftest import PACK
 
@@ -83,6 +84,37 @@ def test_decoders_of_other_origin_are_not_overwritten(module, home):
     assert mine.read_bytes() == DEFAULT_DECODER.read_bytes()
 
 
+def test_a_training_does_not_take_the_name_of_a_model_of_the_pack(module, home):
+    for path in (DEFAULT_DECODER, DEFAULT_ENCODER):
+        with pytest.raises(ValueError, match=f"checkpoint_name: expected a new name, found '{path.stem}'"):
+            train(module, home, checkpoint_name=path.stem)
+    assert not (home / "models").exists()
+
+
+def test_warnings_stay_with_every_report(module, home, monkeypatch):
+    said = []
+    monkeypatch.setattr(module.host, "show_text", lambda node_id, text: said.append(text))
+    train(module, home)  # from new weights, in two steps
+    assert len(said) == 3
+    assert all("will leave grey pictures" in text for text in said)
+    assert "step 2/2" in said[-1]
+
+
+def test_out_of_memory_says_what_to_lower_and_keeps_the_run(module, home, monkeypatch):
+    step_on = module.Trainer.step_on
+
+    def full(trainer, batch):
+        if trainer.step == 2:
+            raise torch.OutOfMemoryError("simulated")
+        return step_on(trainer, batch)
+
+    monkeypatch.setattr(module.Trainer, "step_on", full)
+    with pytest.raises(ValueError, match=r"memory: expected enough on .*; lower batch_size \(2\) or crop_size \(32\)"):
+        train(module, home, steps=4, save_every=1)
+    (*_, last) = saved_states(home / "output/adain_training/mine/checkpoints")
+    assert load_state(last).step == 2
+
+
 @pytest.mark.parametrize("name", ["../mine", "a/b", "", ".hidden"])
 def test_names_stay_in_their_folder(module, home, name):
     with pytest.raises(ValueError, match="checkpoint_name: expected letters"):
@@ -136,6 +168,8 @@ def test_is_changed_follows_the_files(module, home):
     assert changed(content_path=str(home / "nowhere")) != first
     write_pictures(home / "input/photos", 6)
     assert changed() != first
+    for wired in ("content_folder", "style_folder", "content_path", "style_path"):
+        assert changed(**{wired: None}) == changed(**{wired: None})
 
 
 def test_a_flat_loss_still_has_a_range(module, home):

@@ -1,0 +1,32 @@
+"""Work with gradients: how much memory it takes, and what is said when there is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..adain_core.errors import AdaINError
+from ..adain_core.memory import plain_memory
+from . import host
+
+_PASSES = 4  # forward and backward through both models keep about that many times what decoding needs
+
+
+def memory_of(pixels: int) -> int:
+    """Bytes that a step on that many pixels takes, forward and backward through encoder and decoder."""
+    return _PASSES * plain_memory(pixels)
+
+
+@contextmanager
+def advice_when_out_of_memory(advice: str) -> Iterator[None]:
+    """Says what to do in place of an out-of-memory error: unlike encoding, such work cannot go on in tiles.
+
+    Raises:
+        AdaINError: the block ran out of memory.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not host.is_out_of_memory(error):
+            raise
+        raise AdaINError(f"memory: expected enough on {host.compute_device()}, found none left; {advice}") from None
