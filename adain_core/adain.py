@@ -52,14 +52,10 @@ def adain(
         raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
     if alpha == 0:
         return content
-    region = None
     if mask is not None:
-        empty = (mask <= 0).flatten(1).all(dim=1)
         mask = mask.to(content.device, torch.float32)
-        # Statistics of nothing are undefined: an empty sample's are taken everywhere, and its weight is 0 anyway.
-        region = torch.where(empty[:, None, None], torch.ones_like(mask), mask)
     if content_statistics is None:
-        content_statistics = channel_statistics(content, region)
+        content_statistics = channel_statistics(content, None if mask is None else nonempty(mask))
     mean, std = content_statistics
     ratio = style.std.to(mean) / std
     weight = torch.full_like(ratio, alpha)
@@ -77,6 +73,12 @@ def adain(
 def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """``scale * x + shift`` in one pass, in float32 at least, in the input's type."""
     return torch.addcmul(shift, x.to(scale.dtype), scale).to(x.dtype)
+
+
+def nonempty(mask: Tensor) -> Tensor:
+    """A mask ``[B, H, W]`` to take statistics in: all of an empty sample, whose weight is 0 anyway."""
+    empty = (mask <= 0).flatten(1).all(dim=1)
+    return torch.where(empty[:, None, None], torch.ones_like(mask), mask)
 
 
 def check_alpha(alpha: float) -> float:

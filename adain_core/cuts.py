@@ -30,8 +30,11 @@ class CutDetector:
         Args:
             features: of the next frame, ``[1, C, H, W]``.
         """
-        thumbnail = F.adaptive_avg_pool2d(features, _GRID).float().cpu()
-        variance = features.float().var(dim=(2, 3), correction=0).mean().cpu()
+        thumbnail = F.adaptive_avg_pool2d(features, _GRID).float()
+        variance = features.float().var(dim=(2, 3), correction=0).mean()
+        # As one tensor: each copy to the CPU waits for the device.
+        both = torch.cat([thumbnail.flatten(), variance[None]]).cpu()
+        thumbnail, variance = both[:-1].view(thumbnail.shape), both[-1]
         before, self._thumbnail = self._thumbnail, thumbnail
         variance_before, self._variance = self._variance, variance
         if before is None or variance_before is None:

@@ -21,19 +21,17 @@ class Features:
         size: height and width of the image, so that the decoded one has exactly that size.
         encoder: fingerprint of the encoder.
         mask: weights over space ``[B or 1, h, w]`` that the statistics are taken with; None: everywhere alike.
-        known: the statistics, where they have been computed on the way.
     """
 
     tensor: Tensor
     size: tuple[int, int]
     encoder: str
     mask: Tensor | None = None
-    known: Statistics | None = None
 
     @cached_property
     def statistics(self) -> Statistics:
         """Channel mean and standard deviation, ``[B, 512]`` each, computed once."""
-        return self.known or RunningStatistics().add(self.tensor, self.mask).statistics()
+        return RunningStatistics().add(self.tensor, self.mask).statistics()
 
     @property
     def style(self) -> Style:

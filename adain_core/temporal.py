@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .adain import adain, check_batch
+from .adain import adain, check_batch, nonempty
 from .contrast import restore_contrast
 from .cuts import CutDetector
 from .errors import AdaINError
@@ -170,8 +170,7 @@ def _statistics(content: Features, places: Tensor | None) -> Statistics:
     """The content's, inside the mask where there is one; of a sample whose mask is empty, everywhere."""
     if places is None:
         return content.statistics
-    empty = (places <= 0).flatten(1).all(dim=1)[:, None, None]
-    return channel_statistics(content.tensor, torch.where(empty, torch.ones_like(places), places))
+    return channel_statistics(content.tensor, nonempty(places))
 
 
 def _reduced(frame: Tensor) -> Tensor:

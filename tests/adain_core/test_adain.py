@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from adain_core import normalization
 from adain_core.adain import adain
 from adain_core.errors import AdaINError
 from adain_core.normalization import Statistics, adaptive_instance_norm, channel_statistics
@@ -82,6 +83,15 @@ def test_an_empty_mask_of_one_sample_leaves_it_alone(content, style):
     result = adain(content, style, mask=mask)
     assert torch.equal(result[0], content[0])
     torch.testing.assert_close(result[1], adain(content, style)[1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_mask_on_another_device(content, style, monkeypatch, known):
+    """On the meta device, which holds no values to read: nor would a GPU want to be read."""
+    monkeypatch.setattr(normalization, "check_not_empty", lambda mask: None)
+    content, style = content.to("meta"), Statistics(*(s.to("meta") for s in style))
+    found = adain(content, style, mask=torch.ones(2, 9, 11), content_statistics=style if known else None)
+    assert (found.device.type, found.shape) == ("meta", content.shape)
 
 
 def test_mixing_statistics_equals_mixing_outputs(content):

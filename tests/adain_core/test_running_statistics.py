@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from adain_core.errors import AdaINError
 from adain_core.normalization import channel_statistics
@@ -41,3 +42,24 @@ def test_parts_outside_the_mask_do_not_count():
     )
     with pytest.raises(AdaINError, match="found an empty mask"):
         RunningStatistics().add(x, torch.zeros(1, 6, 3)).statistics()
+
+
+def test_nothing_is_read_on_the_host_without_a_mask():
+    """The meta device holds no values to read."""
+    x = torch.rand(2, 3, 40, 50, device="meta")
+    mean, std = RunningStatistics().add(x).add(x).statistics()
+    assert (mean.device.type, mean.shape, std.dtype) == ("meta", (2, 3), torch.float32)
+
+
+def test_a_single_part_needs_no_float64():
+    """Some devices do not have it."""
+
+    class NoFloat64(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), options=None):
+            result = function(*arguments, **options or {})
+            assert not isinstance(result, torch.Tensor) or result.dtype != torch.float64
+            return result
+
+    with NoFloat64():
+        for mask in (None, torch.rand(1, 9, 7)):
+            RunningStatistics().add(torch.rand(2, 3, 9, 7), mask).statistics()
