@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .padding import pad_one
 from .winograd import convolve, transform_kernel
 
 # Largest map of one band, in bytes. On the CPU half of a usual last-level cache, and below the 32 MiB from which glibc
@@ -67,7 +68,7 @@ class Convolution(Layer):
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.relu = relu
-        self.mode = "constant" if padding == "zeros" else padding
+        self.padding = padding
         wide = min(weight.shape[:2]) >= _WINOGRAD_CHANNELS
         self.winograd = _FAST_PRODUCTS and wide and weight.device.type == "cpu" and weight.dtype == torch.float32
         self.kernel: Tensor | None = None  # of Winograd's convolution, once it is worth while
@@ -79,7 +80,7 @@ class Convolution(Layer):
         return max(rows[0] - 1, 0), min(rows[1] + 1, height)
 
     def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
-        x = _pad(x, self.mode, top=rows[0] == 0, bottom=rows[1] == height)
+        x = pad_one(x, self.padding, top=rows[0] == 0, bottom=rows[1] == height)
         if self.winograd and x.shape[2] * x.shape[3] >= _WINOGRAD_PLACES:
             if self.kernel is None:
                 self.kernel = transform_kernel(self.weight)
@@ -134,7 +135,7 @@ class UpsampledConvolution(Layer):
 
     def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
         first, last = _halves(rows)
-        x = _pad(x, "replicate", top=first == 0, bottom=last == height)
+        x = pad_one(x, "replicate", top=first == 0, bottom=last == height)
         phases = F.conv2d(x, self.weight, self.bias).relu_()
         batch, _, height, width = phases.shape
         height, width = height - 1, width - 1
@@ -202,16 +203,6 @@ def _bytes_per_row(layers: Sequence[Layer], x: Tensor) -> int:
         channels, height, width = layer.channels(channels), layer.side(height), layer.side(width)
         sizes.append(channels * height * width)
     return math.ceil(max(sizes) / height * x.element_size())
-
-
-def _pad(x: Tensor, mode: str, top: bool, bottom: bool) -> Tensor:
-    """One column more on both sides, one row more where asked; a side of one pixel is repeated instead of mirrored."""
-    height, width = x.shape[2:]
-    rows = (int(top), int(bottom))
-    if mode != "reflect" or (height > 1 and width > 1):
-        return F.pad(x, (1, 1, *rows), mode=mode)
-    x = F.pad(x, (1, 1, 0, 0), mode="reflect" if width > 1 else "replicate")
-    return F.pad(x, (0, 0, *rows), mode="reflect" if height > 1 else "replicate")
 
 
 def _halves(rows: Rows) -> Rows:
