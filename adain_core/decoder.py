@@ -85,6 +85,14 @@ class Decoder(nn.Module):
         return x if size is None else x[..., : size[0], : size[1]]
 
 
+def check_takes_adain(decoder: Decoder) -> None:
+    """Raises AdaINError unless the decoder takes AdaIN's output, not content and style features side by side."""
+    if decoder.conditioning != "adain":
+        raise AdaINError(
+            f"decoder: expected one that takes AdaIN's features, found one of conditioning {decoder.conditioning!r}"
+        )
+
+
 def check_known(name: str, found: str, known: tuple[str, ...]) -> None:
     """Raises AdaINError unless the name is among the known ones."""
     if found not in known:

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from .adain import adain, check_batch
-from .decoder import Decoder, check_features
+from .decoder import Decoder, check_features, check_takes_adain
 from .features import Features
 from .inference import fast
 from .masks import to_places
 from .memory import automatic_tile_size, budget, pixels_in
 from .normalization import check_not_empty
 from .style import Style, check_same_encoder
-from .tiling import MIN_TILE_SIZE, Tile, TilePlan, check_tile_size
+from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan, check_tile_size
 from .vgg import FEATURE_CHANNELS, STRIDE, VGGEncoder, check_images, feature_size
 
 # Pixels of a batch that go through together. More are not faster, and what is between two chains leaves the cache.
@@ -131,9 +131,10 @@ def decode(
         ``[B, 3, H, W]`` float32 RGB 0..1, of exactly the content's size.
 
     Raises:
-        AdaINError: a decoder trained for another encoder.
+        AdaINError: a decoder trained for another encoder or by concatenation.
     """
     check_same_encoder(decoder.trained_for, features.encoder)
+    check_takes_adain(decoder)
     check_features(features.tensor, features.size)
     batch = features.tensor.shape[0]
     height, width = features.size
@@ -166,8 +167,7 @@ class _Work:
         self.plan = TilePlan(
             *feature_size(*size), check_tile_size(tile_size) or automatic_tile_size(*size, available, value)
         )
-        tile = next(iter(self.plan)).outer
-        pixels = min(tile.bottom * STRIDE, size[0]) * min(tile.right * STRIDE, size[1])
+        pixels = max(_pixels(tile.outer, size) for tile in self.plan)
         self.chunk = min(max(min(pixels_in(available, value), _CHUNK_PIXELS) // pixels, 1), batch)
 
     @property
@@ -190,6 +190,12 @@ class _Work:
             # From pinned memory the copy overlaps with what the GPU still computes; types change there.
             x = x.pin_memory().to(self.device, non_blocking=True)
         return x.to(self.device, self.dtype, memory_format=torch.channels_last)
+
+
+def _pixels(box: Box, size: tuple[int, int]) -> int:
+    """How many pixels of an image of that size a box has."""
+    rows, columns = (min(side.stop, length) - side.start for side, length in zip(box.pixels, size, strict=True))
+    return rows * columns
 
 
 def _tell(progress: Progress | None, done: int, total: int) -> None:

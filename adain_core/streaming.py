@@ -96,9 +96,15 @@ def stylize_stream(
         progress: called with (done, total) after each tile of each pass.
 
     Raises:
-        AdaINError: alpha outside 0..1, a style of another encoder, too little memory, or no room in the folder.
+        AdaINError: alpha outside 0..1, a style of another encoder, a decoder with instance normalization, too little
+            memory, or no room in the folder.
     """
     check_alpha(alpha)
+    if stylizer.decoder.normalization == "instance":
+        raise AdaINError(
+            "decoder: expected one without instance normalization, whose statistics are of the whole image, for an "
+            "image in tiles; found one with it"
+        )
     check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder for style, _ in steps))
     pending = [(style, mask) for style, mask in steps if mask is None or bool((mask > 0).any())]
     height, width = source.size

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from .adain import check_alpha
-from .checkpoint import load_decoder, load_encoder
 from .color import match_color
-from .decoder import Decoder
+from .decoder import Decoder, check_takes_adain
 from .devices import parse_device, parse_precision
 from .errors import AdaINError
 from .features import Features
 from .pipeline import Progress, apply_style, decode, encode
-from .pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from .pretrained import load_pair
 from .style import Style, check_same_encoder, mix
 from .vgg import VGGEncoder
 
@@ -38,6 +37,7 @@ class Stylizer:
         precision: str = "float32",
     ) -> None:
         check_same_encoder(encoder.fingerprint, decoder.trained_for)
+        check_takes_adain(decoder)
         self.device = parse_device(device)
         dtype = parse_precision(precision, self.device)
         self.encoder = encoder.to(self.device, dtype).to(memory_format=torch.channels_last)
@@ -59,10 +59,9 @@ class Stylizer:
             precision: ``float32``, ``bfloat16``, ``float16``; ``auto``: float16 on CUDA, else float32.
 
         Raises:
-            AdaINError: a file that cannot be read, or a decoder trained for another encoder.
+            AdaINError: a file that cannot be read, or a decoder trained for another encoder or by concatenation.
         """
-        loaded = load_encoder(encoder or DEFAULT_ENCODER)
-        return cls(loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint), device, precision)
+        return cls(*load_pair(encoder, decoder), device, precision)
 
     def encode(
         self,
@@ -75,9 +74,25 @@ class Stylizer:
         """Features of images ``[B, 3, H, W]`` RGB 0..1, see `adain_core.pipeline.encode`."""
         return encode(self.encoder, images, mask, tile_size, progress, memory=memory)
 
-    def style(self, images: Tensor, mask: Tensor | None = None, memory: int | None = None) -> Style:
-        """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes; the rest: `encode`."""
-        return self.encode(images, mask, memory=memory).style
+    def style(
+        self,
+        images: Tensor,
+        mask: Tensor | None = None,
+        tile_size: int = 0,
+        memory: int | None = None,
+        colors: Tensor | None = None,
+    ) -> Style:
+        """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes.
+
+        Args:
+            images, mask, tile_size, memory: see `encode`.
+            colors: images ``[B or 1, 3, h, w]`` whose colours these get first, see `adain_core.color.match_color`.
+        """
+        if colors is not None:
+            if images.shape[0] == 1:
+                images = images.expand(colors.shape[0], -1, -1, -1)
+            images = match_color(images, colors)
+        return self.encode(images, mask, tile_size, memory=memory).style
 
     def decode(
         self, features: Features, tile_size: int = 0, progress: Progress | None = None, memory: int | None = None
@@ -94,6 +109,7 @@ class Stylizer:
         channels: Tensor | None = None,
         masks: Tensor | Sequence[Tensor] | None = None,
         preserve_color: bool = False,
+        memory: int | None = None,
     ) -> Tensor:
         """The content in that style.
 
@@ -108,6 +124,7 @@ class Stylizer:
             preserve_color: give each style image the content's colours first (mean and covariance), so that the
                 result keeps them (Gatys et al., arXiv:1611.07865, section 5.1). Needs style images, not encoded
                 styles.
+            memory: bytes each step may take, see `adain_core.pipeline.encode`.
 
         Returns:
             ``[B, 3, H, W]`` RGB 0..1.
@@ -119,22 +136,18 @@ class Stylizer:
         styles = [style] if isinstance(style, (Tensor, Style)) else list(style)
         masks = [masks] if isinstance(masks, Tensor) else list(masks or ())
         check_controls(len(styles), weights, len(masks))
-        encoded = [self._style_of(s, content if preserve_color else None) for s in styles]
-        result = self.encode(content)
+        encoded = [self._style_of(s, content if preserve_color else None, memory) for s in styles]
+        result = self.encode(content, memory=memory)
         for look, mask in plan_steps(encoded, weights, masks):
             result = apply_style(result, look, alpha, channels, mask)
-        return self.decode(result)
+        return self.decode(result, memory=memory)
 
-    def _style_of(self, style: Tensor | Style, colors: Tensor | None) -> Style:
-        if isinstance(style, Style):
-            if colors is not None:
-                raise AdaINError("preserve_color: expected style images, found an encoded style")
-            return style
+    def _style_of(self, style: Tensor | Style, colors: Tensor | None, memory: int | None) -> Style:
+        if isinstance(style, Tensor):
+            return self.style(style, memory=memory, colors=colors)
         if colors is not None:
-            if style.shape[0] == 1:
-                style = style.expand(colors.shape[0], -1, -1, -1)
-            style = match_color(style, colors)
-        return self.style(style)
+            raise AdaINError("preserve_color: expected style images, found an encoded style")
+        return style
 
 
 def check_controls(styles: int, weights: Sequence[float] | None, masks: int) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import islice
 
 import torch
 from tqdm import tqdm
 
 from ..dataset import Images, center_crop, list_images
+from ..devices import parse_device
 from ..errors import AdaINError
 from ..evaluation import evaluate
 from ..files import atomic_write
 from ..images import Picture, check_writable, save_picture, to_tensor
 from ..plotting import sample_grid
+from ..pretrained import load_pair
 from ..vgg import STRIDE, TAPS
-from .models import add_model_options, load_stylizer
+from .models import add_model_options
 
 _SHOWN = 8  # rows of the picture
 
@@ -44,11 +47,15 @@ def run(options: argparse.Namespace) -> None:
         raise AdaINError(f"--pairs: expected a number of at least 1, found {options.pairs}")
     if options.picture:
         check_writable(options.picture)
-    sides = [_usable(folder, options.size) for folder in (options.content_folder, options.style_folder)]
+    folders = options.content_folder, options.style_folder
+    sides = [_usable(folder, options.size, options.pairs) for folder in folders]
     pairs = options.pairs or max(map(len, sides))
-    stylizer = load_stylizer(options)
+    device = parse_device(options.device)
+    # Not as a Stylizer, which has no use for every decoder that can be evaluated.
+    encoder, decoder = load_pair(options.encoder, options.decoder)
+    encoder, decoder = (model.to(device, memory_format=torch.channels_last) for model in (encoder, decoder))
     content, style = ([side[k % len(side)] for k in range(pairs)] for side in sides)
-    result = evaluate(stylizer.encoder, stylizer.decoder, torch.stack(content), torch.stack(style))
+    result = evaluate(encoder, decoder, torch.stack(content), torch.stack(style))
     figures = result.figures() | {"pairs": pairs, "size": options.size}
     if options.output:
         with atomic_write(options.output) as temporary:
@@ -71,14 +78,12 @@ def run(options: argparse.Namespace) -> None:
     print(f"values outside 0..1     {100 * result.outside:.2f} %")
 
 
-def _usable(folder: str, size: int) -> list[torch.Tensor]:
-    images = Images(list_images(folder), size // 2)
-    found = []
-    for index in tqdm(range(len(images)), desc=folder, leave=False):
-        path = str(images.paths[index])
-        pixels = images.read(index)  # the next usable one in place of one that is not
-        if path not in images.skipped:
-            found.append(center_crop(pixels, size))
+def _usable(folder: str, size: int, most: int | None) -> list[torch.Tensor]:
+    """Centre crops of the first so many images of a folder that can be used; None: of all."""
+    images = Images(list_images(folder), size // 2, folder)
+    images.read(0)  # raises when there is none
+    crops = (center_crop(pixels, size) for pixels in images.usable())
+    found = list(islice(tqdm(crops, desc=folder, total=most or len(images), leave=False), most))
     for path, reason in images.skipped.items():
         tqdm.write(f"skipped {path}: {reason}")
     return found

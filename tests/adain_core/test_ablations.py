@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from adain_core.checkpoint import load_decoder, read_metadata, save_model
+from adain_core import Stylizer
+from adain_core.canvas import Canvas
+from adain_core.checkpoint import load_decoder, load_encoder, read_metadata, save_model
 from adain_core.decoder import Decoder
 from adain_core.errors import AdaINError
 from adain_core.features import Features
 from adain_core.pipeline import decode
+from adain_core.pretrained import DEFAULT_ENCODER
+from adain_core.streaming import stylize_stream
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -37,6 +41,25 @@ def test_tiles_change_nothing(decoder):
     expected = decoder(features.tensor, features.size).clamp(0, 1)
     for tile_size in (0, 64):
         torch.testing.assert_close(decode(decoder, features, tile_size), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder(DEFAULT_ENCODER)
+
+
+def test_statistics_of_the_whole_image_are_not_taken_in_tiles(decoder, encoder):
+    decoder.trained_for = encoder.fingerprint
+    stylizer = Stylizer(encoder, decoder, "cpu")
+    content, style = torch.rand(1, 3, 80, 100), stylizer.style(torch.rand(1, 3, 40, 40))
+    source, sink = Canvas(content), Canvas(torch.empty_like(content))
+    if decoder.normalization == "instance":
+        with pytest.raises(AdaINError, match="decoder: expected one without instance normalization"):
+            stylize_stream(stylizer, source, sink, [(style, None)], tile_size=64)
+    else:
+        stylize_stream(stylizer, source, sink, [(style, None)], tile_size=64)
+        expected = stylizer.stylize(content, style)
+        torch.testing.assert_close(sink.pixels.clamp(0, 1), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -68,6 +91,16 @@ def test_concatenation_takes_1024_channels():
     assert decoder(torch.randn(1, 1024, 2, 3)).shape == (1, 3, 16, 24)
     with pytest.raises(AdaINError, match=r"expected shape \[batch, 1024, height, width\], found \[1, 512, 2, 3\]"):
         decoder(torch.randn(1, 512, 2, 3))
+
+
+def test_concatenation_is_not_for_stylizing(encoder):
+    decoder = Decoder(conditioning="concatenation").eval().requires_grad_(False)
+    decoder.trained_for = encoder.fingerprint
+    message = "decoder: expected one that takes AdaIN's features, found one of conditioning 'concatenation'"
+    with pytest.raises(AdaINError, match=message):
+        Stylizer(encoder, decoder, "cpu")
+    with pytest.raises(AdaINError, match=message):
+        decode(decoder, Features(torch.rand(1, 512, 2, 3), (16, 24), encoder.fingerprint))
 
 
 def test_unknown_kinds_are_refused():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adain_core import Stylizer
+from adain_core.canvas import Canvas
 from adain_core.errors import AdaINError
 from adain_core.feature_store import FeatureStore, feature_bytes
 from adain_core.masks import to_places
@@ -18,22 +19,19 @@ from adain_core.stylizer import plan_steps
 from adain_core.tiling import Box
 
 
-class Canvas:
-    """An image in memory that is read or written in parts."""
+class Observed(Canvas):
+    """Remembers the most pixels asked for at once, and checks what it is given."""
 
-    def __init__(self, pixels):
-        self.pixels = pixels
-        self.size = tuple(pixels.shape[2:])
-        self.largest = 0  # pixels asked for at once
+    largest = 0
 
     def read(self, rows, columns):
-        part = self.pixels[:, :, rows, columns]
+        part = super().read(rows, columns)
         self.largest = max(self.largest, part.shape[2] * part.shape[3])
         return part
 
     def write(self, rows, columns, pixels):
         assert pixels.shape[2:] == self.pixels[:, :, rows, columns].shape[2:]
-        self.pixels[:, :, rows, columns] = pixels
+        super().write(rows, columns, pixels)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def styles(stylizer):
 
 
 def streamed(stylizer, content, styles, masks=(), weights=None, **options):
-    source, sink = Canvas(content), Canvas(torch.full_like(content, torch.nan))
+    source, sink = Observed(content), Observed(torch.full_like(content, torch.nan))
     places = [to_places(mask, source.size) for mask in masks]
     stylize_stream(stylizer, source, sink, plan_steps(styles, weights, places), **options)
     return sink.pixels, source.largest
