@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adain_core import Stylizer
+from adain_core import Stylizer, pipeline
 from adain_core.checkpoint import load_decoder, load_encoder
 from adain_core.errors import AdaINError
 from adain_core.memory import automatic_tile_size, working_memory
@@ -32,12 +33,18 @@ def test_tiles_cover_every_place_once(height, width, tile_size):
 @settings(deadline=None)
 @given(sides, sides, tile_sizes)
 def test_halos_end_only_at_the_border(height, width, tile_size):
+    """Inner box grown place by place, where there is one; nothing else."""
     for tile in TilePlan(height, width, tile_size):
-        assert tile.outer.top == max(tile.inner.top - HALO, 0)
-        assert tile.outer.left == max(tile.inner.left - HALO, 0)
-        assert tile.outer.bottom == min(tile.inner.bottom + HALO, height)
-        assert tile.outer.right == min(tile.inner.right + HALO, width)
-        assert all(side.start % 8 == 0 for side in tile.outer.pixels)
+        wanted = torch.zeros(1, 1, height, width)
+        wanted[(..., *tile.inner.places)] = 1
+        for _ in range(4):
+            wanted = F.max_pool2d(wanted, 3, stride=1, padding=1)
+        found = torch.zeros(1, 1, height, width)
+        found[(..., *tile.outer.places)] = 1
+        assert torch.equal(found, wanted)
+        assert [(side.start, side.stop) for side in tile.outer.pixels] == [
+            (8 * side.start, 8 * side.stop) for side in tile.outer.places
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -46,26 +53,17 @@ def models():
 
 
 def test_the_halo_is_the_receptive_field(models):
-    """A pixel 31 away from a place's border never matters, one 30 away does: 4 places are needed and enough."""
+    """A pixel 31 away from a place's 8x8 never matters, one 30 away does; so 4 places are needed and enough."""
     encoder, decoder = models
-    image = torch.rand(1, 3, 136, 136)
-    reach = 4 * 8
-    changed = image.clone()
-    changed[..., : 64 - reach, :] = 0
-    changed[..., 72 + reach :, :] = 0
-    with torch.no_grad():
-        before, after = encoder(image)[..., 8, 8], encoder(changed)[..., 8, 8]
-        assert torch.equal(before, after)
-        features = torch.rand(1, 512, 17, 17)
-        other = features.clone()
-        other[..., : 8 - HALO, :] = 0
-        other[..., 9 + HALO :, :] = 0
-        whole, part = decoder(features), decoder(other)
-    torch.testing.assert_close(whole[..., 64:72, :], part[..., 64:72, :], atol=1e-5, rtol=0)
-    nearer = features.clone()
-    nearer[..., : 8 - HALO + 1, :] = 0
-    with torch.no_grad():
-        assert not torch.allclose(whole[..., 64:72, :], decoder(nearer)[..., 64:72, :], atol=1e-5)
+    start, end = 64, 72  # rows of the place 8
+    image = torch.rand(1, 3, 136, 24, requires_grad=True)
+    encoder(image)[..., 8, :].sum().backward()
+    seen = image.grad.abs().amax(dim=(0, 1, 3)).nonzero()
+    assert (int(seen.min()), int(seen.max())) == (start - 30, end - 1 + 30)
+    features = torch.rand(1, 512, 17, 3, requires_grad=True)
+    decoder(features)[..., start:end, :].sum().backward()
+    seen = features.grad.abs().amax(dim=(0, 1, 3)).nonzero()
+    assert (int(seen.min()), int(seen.max())) == (8 - HALO, 8 + HALO)
 
 
 @settings(max_examples=8, deadline=None)
@@ -81,6 +79,21 @@ def test_tiled_equals_untiled(models, batch, height, width, tile_size, little_me
     image = decode(decoder, whole, tile_size=tile_size, memory=memory)
     assert image.shape == images.shape
     torch.testing.assert_close(image, decode(decoder, whole, memory=1 << 40), atol=1e-4, rtol=0)
+
+
+def test_a_chunk_of_inner_tiles_fits_too(models, monkeypatch):
+    """Tiles inside the image have halos on all sides: a chunk must not be reckoned from the first one, in a corner."""
+    seen = []
+
+    def fast(model):
+        return lambda x: seen.append(x.shape) or torch.zeros(len(x), 512, x.shape[2] // 8, x.shape[3] // 8)
+
+    monkeypatch.setattr(pipeline, "fast", fast)
+    encode(models[0], torch.rand(4, 3, 200, 200), tile_size=64, memory=working_memory(2 * 96 * 96))
+    assert max(batch * height * width for batch, _, height, width in seen) == 128 * 128
+    seen.clear()
+    encode(models[0], torch.rand(4, 3, 200, 200), tile_size=64, memory=working_memory(2 * 128 * 128))
+    assert max(batch * height * width for batch, _, height, width in seen) == 2 * 128 * 128
 
 
 def test_progress_reaches_the_end_and_can_stop(models):
