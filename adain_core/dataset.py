@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -57,20 +58,27 @@ def listing_fingerprint(folder: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def names_fingerprint(paths: Sequence[Path]) -> str:
+    """Identifies a list of images by their names in their order."""
+    return hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in paths)).hexdigest()[:16]
+
+
 class Images:
     """A folder's images, read when asked for. Unreadable and tiny files are left out, and remembered.
 
     Args:
         paths: the files.
         min_side: images with a shorter side than this are tiny.
+        name: what to call them in an error; None: the folder of the first.
 
     Attributes:
         skipped: why each file was left out that has been met so far.
     """
 
-    def __init__(self, paths: Sequence[Path], min_side: int) -> None:
+    def __init__(self, paths: Sequence[Path], min_side: int, name: str | None = None) -> None:
         self.paths = list(paths)
         self.min_side = min_side
+        self.name = name or str(self.paths[0].parent)
         self.skipped: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -83,22 +91,34 @@ class Images:
             AdaINError: not one of the files is usable.
         """
         for offset in range(len(self.paths)):
-            path = self.paths[(index + offset) % len(self.paths)]
-            if str(path) in self.skipped:
-                continue
-            try:
-                pixels = load_picture(path).pixels[0]
-            except AdaINError as error:
-                self.skipped[str(path)] = str(error).removeprefix(f"{path}: ")
-                continue
-            if min(pixels.shape[1:]) >= self.min_side:
+            pixels = self._read(self.paths[(index + offset) % len(self.paths)])
+            if pixels is not None:
                 return pixels
-            size = f"{pixels.shape[2]}x{pixels.shape[1]}"
-            self.skipped[str(path)] = f"expected sides of at least {self.min_side} pixels, found {size}"
         first = next(iter(self.skipped.values()))
         raise AdaINError(
-            f"{self.paths[0].parent}: expected usable images, found {len(self.paths)} that are not (the first: {first})"
+            f"{self.name}: expected usable images, found {len(self.paths)} that are not (the first: {first})"
         )
+
+    def usable(self) -> Iterator[Tensor]:
+        """Each image that is not left out, ``[3, H, W]``, in their order."""
+        for path in self.paths:
+            pixels = self._read(path)
+            if pixels is not None:
+                yield pixels
+
+    def _read(self, path: Path) -> Tensor | None:
+        if str(path) in self.skipped:
+            return None
+        try:
+            pixels = load_picture(path).pixels[0]
+        except AdaINError as error:
+            self.skipped[str(path)] = str(error).removeprefix(f"{path}: ")
+            return None
+        if min(pixels.shape[1:]) >= self.min_side:
+            return pixels
+        size = f"{pixels.shape[2]}x{pixels.shape[1]}"
+        self.skipped[str(path)] = f"expected sides of at least {self.min_side} pixels, found {size}"
+        return None
 
 
 @dataclass

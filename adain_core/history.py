@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 SMOOTHING = 0.98  # share of the past in a smoothed curve
+_LATEST = 500  # steps
 
 
 class History:
@@ -38,7 +39,10 @@ class History:
 
     def latest(self) -> dict[str, float]:
         """Every loss, smoothed, at the last step."""
-        return {name: smooth(self.column(name)[-500:])[-1] for name in self.names} if self.rows else {}
+        if not self.rows:
+            return {}
+        columns = zip(*self.rows[-_LATEST:], strict=True)  # what lies further back weighs nothing
+        return {name: smooth(column)[-1] for name, column in zip(self.names, columns, strict=True)}
 
     def thinned(self, most: int = 1000) -> dict[str, list[float]]:
         """Every column as at most that many means over equal stretches, and ``step``, the last of each stretch."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .adain import adain
 from .dataset import Batch
 from .decoder import Decoder
+from .devices import parse_precision
 from .losses import (
     anchor_loss,
     color_loss,
@@ -27,8 +28,6 @@ from .normalization import Statistics
 from .training_config import TrainingConfig
 from .training_statistics import training_statistics
 from .vgg import TAPS, VGGEncoder
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Objective:
     def __init__(self, encoder: VGGEncoder, config: TrainingConfig, anchor: Decoder | None = None) -> None:
         self.config = config
         self.anchor = anchor
-        self.dtype = _DTYPES[config.precision]
+        self.dtype = parse_precision(config.precision, next(encoder.parameters()).device)
         # In the precision it computes in: autocast would convert frozen weights anew at every call.
         self.encoder = encoder if self.dtype == torch.float32 else copy.deepcopy(encoder).to(self.dtype)
         # Without them the encoder need not see the output, which saves half of a step.

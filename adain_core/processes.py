@@ -59,6 +59,14 @@ class Processes:
         dist.all_reduce(value, dist.ReduceOp.MAX)
         return bool(value > 0)
 
+    def equal(self, value: int) -> bool:
+        """Whether all processes have the same number."""
+        if self.world == 1:
+            return True
+        ends = torch.tensor([value, -value], device=self.device)
+        dist.all_reduce(ends, dist.ReduceOp.MAX)
+        return bool(ends[0] == -ends[1])
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.world > 1:

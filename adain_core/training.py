@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .checkpoint import encoder_fingerprint, save_model
-from .dataset import Batch, Images, Pairs, center_crop, hold_out, list_images, stream
+from .checkpoint import encoder_fingerprint, fingerprint, save_model
+from .dataset import Batch, Images, Pairs, center_crop, hold_out, list_images, names_fingerprint, stream
 from .decoder import Decoder
 from .errors import AdaINError
 from .evaluation import Evaluation, evaluate
-from .files import atomic_write
+from .files import atomic_write, check_folder
 from .history import History
 from .initialization import new_decoder, scale_to_unit_variance
 from .muon import Muon
@@ -111,7 +111,8 @@ class Trainer:
 
     Raises:
         AdaINError: folders without usable images, decoders of another kind or encoder, a folder that holds another
-            run, or a batch that the processes cannot share evenly.
+            run or is a file, a run to resume that was started from other decoders or that not all processes see at the
+            same step, or a batch that the processes cannot share evenly.
     """
 
     def __init__(
@@ -145,18 +146,30 @@ class Trainer:
         self._saved_step: int | None = None
         self._previewed_step: int | None = None
         self._check(start, anchor)
+        check_folder(self.folder)
 
         self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.warnings: list[str] = []
         self._read_folders(content, style)
         self._objective = Objective(self.encoder, self.config, self._frozen(anchor or start))
+        self._inputs |= {
+            name: fingerprint(decoder.state_dict(), decoder.architecture)
+            for name, decoder in (("decoder", start), ("anchor", anchor))
+            if decoder is not None
+        }
         found = self._find_state(resume)
+        if not self.processes.equal(found[0].step if found else -1):
+            raise AdaINError(
+                f"{self.folder}: expected every process to find the same checkpoint there, found different ones; "
+                "the folder must be on a disk that all machines share"
+            )
         self.decoder = self._first_decoder(encoder.architecture, start, new=start is None and found is None)
         self._ddp = self.processes.wrap(self.decoder)
         self.optimizers = make_optimizers(self.decoder, self.config)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "float16")
         if found is not None:
             self._restore(*found)
-        self.warnings = list(self._warn(start))
+        self.warnings += self._warn(start)
         self.processes.wait()  # nobody writes before everybody has read
 
     @property
@@ -168,7 +181,7 @@ class Trainer:
         return self.folder / "decoder.safetensors"
 
     def request_stop(self) -> None:
-        """Makes `train` save and return after the step it is in. Safe to call from a signal handler."""
+        """Makes `train` save and return after the step it is in, on CUDA within ten. Safe in a signal handler."""
         self._stop = True
 
     def train(self, report: Callable[[Progress], None] | None = None) -> Decoder:
@@ -196,11 +209,11 @@ class Trainer:
             for batch in batches:
                 pending.append(self.step_on(batch))
                 self.step += 1
-                stop = p.any(self._stop)
                 save = self._due(self.config.save_every)
                 preview = self._due(self.config.preview_every)
-                if not (stop or save or preview or self.done or self.step % every == 0):
+                if not (save or preview or self.step % every == 0):
                     continue
+                stop = p.any(self._stop)
                 self._note(pending)
                 if preview:
                     self.preview()
@@ -215,35 +228,38 @@ class Trainer:
         return self.decoder.eval()
 
     def finish(self) -> None:
-        """Brings checkpoint and preview up to the present step."""
-        if not self.done:
-            self.save()  # first: whoever interrupts may not wait for a preview
-        self.preview()
-        self.save()
+        """Brings checkpoint, preview and the figures in the decoder's file up to the present step."""
+        self.save()  # first: whoever interrupts may not wait for a preview
+        if self.preview() is not None:
+            self._save_decoder()
 
     def save(self) -> None:
         """Writes a checkpoint and the decoder, unless that is done for this step already."""
         if self._saved_step == self.step or not self.processes.first:
             return
         self._check_weights()
-        folder = self.folder / "checkpoints"
+        # Before the checkpoint: a decoder newer than the step that a killed run resumes from does no harm.
+        self._save_decoder()
         state = TrainingState(
             self.step,
             self.config,
             self.fingerprint,
+            self._inputs,
             self.history,
             capture(self.decoder, self.optimizers),
             self._scaler.state_dict(),
         )
-        save_state(folder, state, self.config.keep)
+        save_state(self._checkpoints, state, self.config.keep)
         self._saved_step = self.step
-        for path in filter(None, (self.decoder_path, self.export)):
-            save_model(path, self.decoder, self._metadata())
         curves = self.history.thinned()
         self._write_text("config.json", self.config.to_json())
         self._write_text("history.json", json.dumps(curves | {"skipped": self.skipped}, indent=1))
         shown: dict[str, list[float]] = {name: curves[name] for name in ("content", "style") if name in curves}
         self._write_image("losses.png", plot_losses(curves["step"], shown or {"total": curves.get("total", [])}))
+
+    def _save_decoder(self) -> None:
+        for path in filter(None, (self.decoder_path, self.export)):
+            save_model(path, self.decoder, self._metadata())
 
     def preview(self) -> Image.Image | None:
         """Decodes the held-out pairs, writes the grid, and measures it; None on processes that do not write."""
@@ -265,6 +281,10 @@ class Trainer:
         log.info("step %d, held-out pairs: %s", self.step, json.dumps(self.evaluation.figures()))
         return self._preview
 
+    @property
+    def _checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
     def _check(self, start: Decoder | None, anchor: Decoder | None) -> None:
         config, world = self.config, self.processes.world
         if config.batch_size % world:
@@ -273,12 +293,11 @@ class Trainer:
             )
         if config.anchor_weight > 0 and anchor is None and start is None:
             raise AdaINError("anchor_weight: expected an anchor decoder, or a decoder to start from, with it")
-        for name, decoder in (("decoder", start), ("anchor", anchor)):
-            if decoder is None:
-                continue
+        for decoder in filter(None, (start, anchor)):
             check_same_encoder(self.fingerprint, decoder.trained_for)
-            if name == "anchor" and decoder.conditioning != "adain":
-                raise AdaINError("anchor: expected a decoder of AdaIN's output, found one of concatenated features")
+        anchored = (anchor or start) if config.anchor_weight > 0 else anchor
+        if anchored is not None and anchored.conditioning != "adain":
+            raise AdaINError("anchor: expected a decoder of AdaIN's output, found one of concatenated features")
         if start is not None and (start.normalization, start.conditioning) != (
             config.normalization,
             config.conditioning,
@@ -289,46 +308,65 @@ class Trainer:
             )
 
     def _read_folders(self, content: Source, style: Source) -> None:
-        sides = []
-        self._pairs_of: list[list[Path]] = []
-        for source in (content, style):
+        self._inputs: dict[str, str] = {}
+        sides, crop = [], self.config.largest_crop
+        files: list[list[Path]] = []
+        for role, source in (("content", content), ("style", style)):
+            listed = isinstance(source, (str, Path))
             found = list_images(source) if isinstance(source, (str, Path)) else list(source)
             paths, held = hold_out(found, PREVIEW_PAIRS)
-            images = Images(held + paths, self.config.largest_crop // 2)
-            # Reading also finds out now, and not hours later, that a folder has nothing to train on.
-            pixels = [center_crop(images.read(k), self.config.largest_crop) for k in range(len(held))]
-            pixels = (pixels * PREVIEW_PAIRS)[:PREVIEW_PAIRS]
-            self.skipped |= images.skipped
-            sides.append(torch.stack(pixels))
-            self._pairs_of.append(paths)
+            # Reading finds out now, and not hours later, that a folder has nothing to train on.
+            images = Images(paths, crop // 2, str(source) if listed else None)
+            first = images.read(0)
+            kept = Images(held, crop // 2)
+            pixels = [center_crop(x, crop) for x in kept.usable()] or [center_crop(first, crop)]
+            sides.append(torch.stack((pixels * PREVIEW_PAIRS)[:PREVIEW_PAIRS]))
+            self.skipped |= images.skipped | kept.skipped
+            self._inputs[role] = names_fingerprint(found)
+            files.append(paths)
         self._held_out = (sides[0], sides[1])
-        self._pairs = Pairs(self._pairs_of[0], self._pairs_of[1], self.config)
-        self._pairs.content.read(0)
-        self._pairs.style.read(0)
+        self._pairs = Pairs(files[0], files[1], self.config)
 
     def _find_state(self, resume: bool) -> tuple[TrainingState, Path] | None:
-        """The newest checkpoint that can be read; one that cannot is passed over, and said so."""
-        folder = self.folder / "checkpoints"
+        """The newest checkpoint that can be read; one that cannot is passed over, said so, and renamed."""
+        folder = self._checkpoints
         paths = saved_states(folder) if folder.is_dir() else []
         if paths and not resume:
             raise AdaINError(
                 f"{self.folder}: expected a new folder, found a run with checkpoints; resume it or choose another name"
             )
-        if self.processes.first and self.folder.is_dir():
-            for place in (self.folder, folder, self.folder / "previews"):
-                remove_leftovers(place)
+        if self.processes.first:
+            remove_leftovers(self.folder, self.export)
+        broken: list[Path] = []
         for path in reversed(paths):
             try:
                 state = load_state(path)
             except AdaINError as error:
                 log.warning("%s; trying the one before", error)
+                broken.append(path)
                 continue
             self.config.check_resumable(state.config)
             check_same_encoder(self.fingerprint, state.encoder)
+            self._check_inputs(state.inputs)
+            for unreadable in broken if self.processes.first else ():
+                unreadable.replace(unreadable.with_suffix(".broken"))  # or it would count among those to keep
             return state, path
         if paths:
             raise AdaINError(f"{folder}: expected a checkpoint that can be read, found {len(paths)} that cannot")
         return None
+
+    def _check_inputs(self, saved: dict[str, str]) -> None:
+        """A run goes on from what it was started with; with other images it may, but not to the bit."""
+        for name in ("decoder", "anchor"):
+            if name in self._inputs and self._inputs[name] != saved.get(name):
+                raise AdaINError(
+                    f"{name}: expected the one that the run in {self.folder} was started with, found another; "
+                    "train under another name, or leave it out to go on"
+                )
+        for name in ("content", "style"):
+            if self._inputs[name] != saved[name]:
+                self.warnings.append(f"the {name} images are others than when the run was started")
+        self._inputs = saved
 
     def _first_decoder(self, architecture: str, start: Decoder | None, new: bool) -> Decoder:
         config = self.config
@@ -357,7 +395,7 @@ class Trainer:
         state.restore(self.decoder, self.optimizers, path)
         if state.scaler:
             self._scaler.load_state_dict(state.scaler)
-        self.step = self._saved_step = state.step
+        self.step = state.step
         self.history = state.history
         log.info("resumed from %s at step %d", path, state.step)
 
@@ -421,7 +459,7 @@ class Trainer:
 
     def _diverged(self, step: int, losses: dict[str, float]) -> TrainingDiverged:
         bad = ", ".join(name for name, value in losses.items() if not math.isfinite(value)) or "a weight"
-        paths = saved_states(self.folder / "checkpoints")
+        paths = saved_states(self._checkpoints)
         last = f"the last good checkpoint is {paths[-1]}" if paths else "there is no checkpoint yet"
         return TrainingDiverged(
             f"training: expected finite losses, found {bad} not finite at step {step}; {last}; "
@@ -447,7 +485,7 @@ class Trainer:
         text = {"encoder": self.fingerprint, "steps": str(self.step), "training": self.config.to_json()}
         if self.history.rows:
             text["losses"] = json.dumps({name: round(value, 4) for name, value in self.history.latest().items()})
-        if self.evaluation is not None:
+        if self.evaluation is not None and self._previewed_step == self.step:
             text["held_out"] = json.dumps(self.evaluation.figures())
         return text | self.info
 

@@ -8,20 +8,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 from .decoder import CONDITIONINGS, NORMALIZATIONS
+from .devices import PRECISIONS
 from .errors import AdaINError
 from .schedule import SCHEDULES, check_crop_sizes
 from .vgg import TAPS
 
 STYLE_LOSSES = ("mean-std", "gram")
 OPTIMIZERS = ("adam", "muon")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-# May differ when a run is resumed: how long it goes on and what it writes, not what it computes.
+# May differ when a run is resumed: how long it goes on and what it writes. With another number of steps only the cosine
+# schedule goes on differently.
 MAY_CHANGE = ("steps", "save_every", "preview_every", "keep")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Defaults are the paper's (section 6.2) and, where it is silent, its authors' code's.
+    """Defaults are the paper's (section 6.2) and, where it is silent, its authors' code's; but for ``style_reuse``.
 
     Attributes:
         steps: optimizer steps.
@@ -86,8 +87,9 @@ class TrainingConfig:
     keep: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("keep", 1), ("style_reuse", 1), ("seed", 0)):
+        for name, least in (("steps", 1), ("batch_size", 1), ("keep", 1), ("style_reuse", 1)):
             self._expect(name, getattr(self, name) >= least, f"a whole number of at least {least}")
+        self._expect("seed", 0 <= self.seed < 2**64, "a whole number from 0 to 2**64 - 1")
         for name in ("warmup", "save_every", "preview_every"):
             self._expect(name, getattr(self, name) >= 0, "a whole number of at least 0")
         self._expect("learning_rate", 0 < self.learning_rate < math.inf, "a number above 0")

@@ -29,6 +29,7 @@ class TrainingState:
         step: optimizer steps done.
         config: the run's configuration.
         encoder: fingerprint of the encoder.
+        inputs: fingerprints of what else the run was started with: the decoder, the anchor, the lists of images.
         history: the losses so far.
         tensors: decoder, optimizers and random states, by prefixed name.
         scaler: the gradient scaler's state, float16 only.
@@ -37,6 +38,7 @@ class TrainingState:
     step: int
     config: TrainingConfig
     encoder: str
+    inputs: dict[str, str]
     history: History
     tensors: dict[str, Tensor]
     scaler: dict
@@ -83,6 +85,7 @@ def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
         "step": str(state.step),
         "config": state.config.to_json(),
         "encoder": state.encoder,
+        "inputs": json.dumps(state.inputs),
         "losses": json.dumps(state.history.names),
         "scaler": json.dumps(state.scaler),
     }
@@ -96,11 +99,12 @@ def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
 def load_state(path: Path) -> TrainingState:
     """Reads a checkpoint; AdaINError when it is cut short or something else."""
     tensors, text = read_safetensors(path)
-    if text.get("kind") != KIND or "history" not in tensors:
+    if text.get("kind") != KIND or "history" not in tensors or "inputs" not in text:
         raise AdaINError(f"{path}: expected a checkpoint of a training, found another safetensors file")
     history = History.from_tensor(json.loads(text["losses"]), tensors.pop("history"))
     config = TrainingConfig.from_json(text["config"])
-    return TrainingState(int(text["step"]), config, text["encoder"], history, tensors, json.loads(text["scaler"]))
+    inputs, scaler = json.loads(text["inputs"]), json.loads(text["scaler"])
+    return TrainingState(int(text["step"]), config, text["encoder"], inputs, history, tensors, scaler)
 
 
 def saved_states(folder: Path) -> list[Path]:
@@ -108,8 +112,16 @@ def saved_states(folder: Path) -> list[Path]:
     return sorted(folder.glob(_PATTERN))
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes what a process that was killed while writing left: hidden temporary files of `atomic_write`."""
-    for path in folder.glob(".*"):
-        if path.is_file() and path.name.startswith((".step-", ".decoder.", ".preview", ".losses.", ".history.")):
+def remove_leftovers(run: Path, export: Path | None = None) -> None:
+    """Removes what a process that was killed while writing left: hidden temporary files of `atomic_write`.
+
+    Args:
+        run: folder of a training, which alone writes there.
+        export: the file outside of it that the training writes as well.
+    """
+    found = [path for place in (run, run / "checkpoints", run / "previews") for path in place.glob(".*")]
+    if export is not None:
+        found += export.parent.glob(f".{export.stem}.*{export.suffix}")
+    for path in found:
+        if path.is_file():
             path.unlink(missing_ok=True)

@@ -3,7 +3,8 @@
 python -m benchmarks.training [--crop-size 128] [--batch-size 8] [--steps 8] [--threads N]
 
 The plain loop is the paper's loss written down directly: default memory format, content and style encoded in one
-batch with all taps, Adam. Both see the same batches, in turns, in one process; each figure is the median over steps.
+batch with all taps, Adam. Both see the same batches, in turns, in one process; each figure is the mean over steps, of
+which the trainer encodes new styles in every fourth.
 """
 
 from __future__ import annotations

@@ -15,11 +15,13 @@ from typing import Any
 
 from ..checkpoint import load_decoder, load_encoder
 from ..decoder import CONDITIONINGS, NORMALIZATIONS
+from ..devices import PRECISIONS
+from ..errors import AdaINError
 from ..pretrained import DEFAULT_ENCODER
 from ..processes import start_processes
 from ..schedule import SCHEDULES, parse_crop_sizes
 from ..training import Progress, Trainer
-from ..training_config import OPTIMIZERS, PRECISIONS, STYLE_LOSSES, TrainingConfig
+from ..training_config import OPTIMIZERS, STYLE_LOSSES, TrainingConfig
 
 _DEFAULTS = TrainingConfig()
 _LINE_EVERY = 10.0  # seconds
@@ -30,7 +32,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "train",
         help="train a decoder on two folders of images",
         description=__doc__,
-        epilog="Defaults are the paper's. Ctrl-C and SIGTERM save a checkpoint; --resume goes on from it.",
+        epilog="Defaults are the paper's, but for --style-reuse. Ctrl-C and SIGTERM save a checkpoint; --resume goes on "
+        "from it.",
     )
     parser.add_argument("content_folder", metavar="CONTENT_DIR", help="photographs, at any depth")
     parser.add_argument("style_folder", metavar="STYLE_DIR", help="style images, at any depth")
@@ -117,6 +120,8 @@ def run(options: argparse.Namespace) -> int | None:
         "style_layers": tuple(options.style_layers),
     }
     config = TrainingConfig(**values)
+    if options.workers is not None and options.workers < 0:
+        raise AdaINError(f"--workers: expected a number of at least 0, found {options.workers}")
     with start_processes(options.device) as processes:
         logging.basicConfig(
             level=logging.INFO if processes.first else logging.ERROR, format="%(message)s", stream=sys.stderr

@@ -85,6 +85,19 @@ def test_a_folder_without_usable_images_is_an_error_that_names_it(tmp_path):
         (tmp_path / f"{k}.png").write_bytes(b"broken")
     with pytest.raises(AdaINError, match=f"{tmp_path}: expected usable images, found 3 that are not"):
         Images(list_images(tmp_path), 16).read(1)
+    with pytest.raises(AdaINError, match="^photos: expected usable images, found 3 that are not"):
+        Images(list_images(tmp_path), 16, "photos").read(1)
+
+
+def test_usable_images_come_once_in_their_order(tmp_path):
+    write_pictures(tmp_path, 3)
+    list_images(tmp_path)[1].write_bytes(b"broken")
+    images = Images(list_images(tmp_path), 16)
+    first, last = images.read(0), images.read(2)
+    found = list(images.usable())
+    assert len(found) == 2
+    assert torch.equal(found[0], first)
+    assert torch.equal(found[1], last)
 
 
 def test_fingerprint_changes_with_the_files(folders, tmp_path):

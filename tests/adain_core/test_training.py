@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from adain_core import Stylizer
+from adain_core import Stylizer, training
 from adain_core.checkpoint import load_decoder, load_encoder, read_metadata
+from adain_core.decoder import Decoder
 from adain_core.errors import AdaINError
 from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.training import Trainer, TrainingDiverged, resolve_precision
@@ -220,13 +221,111 @@ def test_a_broken_checkpoint_is_passed_over(folders, encoder, tmp_path):
     Trainer(encoder, TINY, *folders, tmp_path / "run").train()
     older, newest = saved_states(tmp_path / "run/checkpoints")
     newest.write_bytes(newest.read_bytes()[:1000])
-    (older.parent / ".step-00000008.abc.safetensors").write_bytes(b"half a file")
-    resumed = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
+    leftovers = [tmp_path / name for name in ("run/.config.abc.json", "list/.mine.abc.safetensors")]
+    leftovers.append(older.parent / ".step-00000008.abc.safetensors")
+    (tmp_path / "list").mkdir()
+    for path in leftovers:
+        path.write_bytes(b"half a file")
+    export = tmp_path / "list/mine.safetensors"
+    resumed = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True, export=export)
     assert resumed.step == 4
-    assert not list(older.parent.glob(".step-*"))
+    assert not any(path.exists() for path in leftovers)
     older.write_bytes(b"")
-    with pytest.raises(AdaINError, match="expected a checkpoint that can be read, found 2 that cannot"):
+    with pytest.raises(AdaINError, match="expected a checkpoint that can be read, found 1 that cannot"):
         Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
+
+
+def test_unreadable_checkpoints_do_not_count_among_those_kept(folders, encoder, tmp_path):
+    Trainer(encoder, TINY, *folders, tmp_path / "run").train()
+    older, newest = saved_states(tmp_path / "run/checkpoints")
+    newest.write_bytes(b"")
+    with pytest.raises(Stop):
+        Trainer(encoder, replace(TINY, keep=1), *folders, tmp_path / "run", resume=True).train(stop_at(5))
+    assert [path.stem for path in saved_states(older.parent)] == ["step-00000005"]
+    assert newest.with_suffix(".broken").exists()
+
+
+@pytest.mark.parametrize("fails", ["save_model", "save_state"])
+def test_a_crash_while_saving_the_last_step_leaves_nothing_stale(fails, folders, encoder, tmp_path, monkeypatch):
+    """Killed between decoder and checkpoint, the resumed run has both of the last step."""
+    files = tmp_path / "run/decoder.safetensors", tmp_path / "list/mine.safetensors"
+    whole = Trainer(encoder, TINY, *folders, tmp_path / "whole")
+    whole.train()
+    save = getattr(training, fails)
+
+    def crash(*arguments):
+        if trainer.step == TINY.steps:
+            raise Stop
+        save(*arguments)
+
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run", export=files[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(training, fails, crash)
+        with pytest.raises(Stop):
+            trainer.train()
+    Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True, export=files[1]).train()
+    for path in files:
+        assert read_metadata(path)["steps"] == str(TINY.steps)
+        assert equal(weights(path), weights(whole.decoder_path))
+
+
+def test_a_finished_run_writes_a_lost_decoder_again(folders, encoder, tmp_path):
+    export = tmp_path / "list/mine.safetensors"
+    Trainer(encoder, TINY, *folders, tmp_path / "run", export=export).train()
+    export.unlink()
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True, export=export)
+    trainer.train()
+    assert equal(weights(export), trainer.decoder.state_dict())
+
+
+def test_figures_in_the_decoder_are_of_its_own_step(folders, encoder, tmp_path):
+    config = replace(TINY, save_every=1, preview_every=2)
+    found = {}
+
+    def look(progress):
+        found[progress.step] = "held_out" in read_metadata(tmp_path / "run/decoder.safetensors")
+        if progress.step == 2:
+            trainer.request_stop()  # heard after the next step
+
+    trainer = Trainer(encoder, config, *folders, tmp_path / "run")
+    trainer.train(look)
+    assert found == {1: False, 2: True, 3: False}
+    held_out = json.loads(read_metadata(trainer.decoder_path)["held_out"])  # it ends with a preview
+    assert held_out["psnr"] == trainer.evaluation.psnr
+
+
+def test_resuming_from_another_decoder_is_refused(folders, encoder, start, tmp_path):
+    config = replace(TINY, steps=2, anchor_weight=1.0)
+    Trainer(encoder, config, *folders, tmp_path / "run", start=start, anchor=start).train()
+    other = load_decoder(DEFAULT_DECODER)
+    with torch.no_grad():
+        other.c[0].bias += 1
+    for name, decoders in (("decoder", (other, start)), ("anchor", (start, other))):
+        with pytest.raises(AdaINError, match=rf"{name}: expected the one that the run in \S*run was started with"):
+            Trainer(encoder, config, *folders, tmp_path / "run", *decoders, resume=True)
+    Trainer(encoder, config, *folders, tmp_path / "run", start, start, resume=True)
+
+
+def test_resuming_with_other_images_is_warned_of(folders, encoder, tmp_path):
+    Trainer(encoder, replace(TINY, steps=1), *folders, tmp_path / "run").train()
+    again = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
+    assert again.warnings == []
+    more = write_pictures(tmp_path / "content", 7)
+    other = Trainer(encoder, TINY, more, folders[1], tmp_path / "run", resume=True)
+    assert other.warnings == ["the content images are others than when the run was started"]
+
+
+def test_a_folder_of_broken_images_is_named_as_it_was_given(folders, encoder, tmp_path):
+    (tmp_path / "photos/deep").mkdir(parents=True)
+    (tmp_path / "photos/deep/broken.png").write_bytes(b"")
+    with pytest.raises(AdaINError, match=r"photos: expected usable images, found 1 that are not"):
+        Trainer(encoder, TINY, tmp_path / "photos", folders[1], tmp_path / "run")
+
+
+def test_a_run_needs_a_folder(folders, encoder, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(AdaINError, match=r"run: expected a folder to write to"):
+        Trainer(encoder, TINY, *folders, tmp_path / "run")
 
 
 def test_mixing_up_runs_is_refused(folders, encoder, tmp_path):
@@ -288,6 +387,11 @@ def test_starting_decoders_must_fit(folders, encoder, start, tmp_path):
         Trainer(encoder, replace(TINY, normalization="instance"), *folders, tmp_path / "run", start=start)
     with pytest.raises(AdaINError, match="expected an anchor decoder"):
         Trainer(encoder, replace(TINY, anchor_weight=1), *folders, tmp_path / "run")
+    concatenated = replace(TINY, conditioning="concatenation", anchor_weight=1)
+    of_another_kind = Decoder(conditioning="concatenation")
+    of_another_kind.trained_for = encoder.fingerprint
+    with pytest.raises(AdaINError, match="anchor: expected a decoder of AdaIN's output"):
+        Trainer(encoder, concatenated, *folders, tmp_path / "run", start=of_another_kind)
     start.trained_for = "0" * 16
     with pytest.raises(AdaINError, match="one encoder"):
         Trainer(encoder, TINY, *folders, tmp_path / "run", start=start)
@@ -308,9 +412,17 @@ def test_skipped_files_are_named(folders, encoder, tmp_path):
     assert str(content / "aaa.png") in json.loads((tmp_path / "run/history.json").read_text())["skipped"]
 
 
-def test_precision_auto():
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({}, "float32"), ({"amx_bf16": True}, "bfloat16"), ({"avx512_bf16": True, "amx_bf16": False}, "bfloat16")],
+)
+def test_precision_auto_on_the_cpu(capabilities, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert resolve_precision("auto", torch.device("cpu")) == expected
+
+
+def test_precision_elsewhere():
     assert resolve_precision("auto", torch.device("cuda")) == "float16"
-    assert resolve_precision("auto", torch.device("cpu")) in ("float32", "bfloat16")
     assert resolve_precision("float32", torch.device("cuda")) == "float32"
     with pytest.raises(AdaINError, match="found float16"):
         resolve_precision("float16", torch.device("cpu"))

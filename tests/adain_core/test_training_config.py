@@ -37,6 +37,7 @@ def test_other_text_is_refused(text):
         ("batch_size", 0),
         ("keep", 0),
         ("seed", -1),
+        ("seed", 2**64),
         ("save_every", -1),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
