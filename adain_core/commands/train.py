@@ -32,8 +32,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "train",
         help="train a decoder on two folders of images",
         description=__doc__,
-        epilog="Defaults are the paper's, but for --style-reuse. Ctrl-C and SIGTERM save a checkpoint; --resume goes on "
-        "from it.",
+        epilog="Defaults are the paper's, but for --style-reuse. Ctrl-C and SIGTERM save a checkpoint; --resume "
+        "goes on from it.",
     )
     parser.add_argument("content_folder", metavar="CONTENT_DIR", help="photographs, at any depth")
     parser.add_argument("style_folder", metavar="STYLE_DIR", help="style images, at any depth")

@@ -231,5 +231,6 @@ def test_evaluate(folders, tmp_path, capsys):
     assert (tmp_path / "pairs.png").is_file()
     assert main([*arguments, "--pairs", "2", "-o", str(tmp_path / "two.json")]) == 0
     assert json.loads((tmp_path / "two.json").read_text())["pairs"] == 2
+    capsys.readouterr()
     assert main([*arguments, "--size", "30"]) == 2
     assert capsys.readouterr().err == "error: --size: expected a multiple of 8, found 30\n"
