@@ -85,6 +85,15 @@ class LargeImage:
         thin = self.image.subsample(step[1], step[0])
         return _over_white(*self._colour_and_opacity(thin, slice(0, thin.height), slice(0, thin.width)))
 
+    def scaled(self, side: int) -> Tensor:
+        """The whole image with a shorter side of that many pixels, like `adain_core.images.scale_short_side`."""
+        image = self.image
+        if image.hasalpha():
+            image = image.flatten(background=[_LEVELS[image.format]])
+        image = image.resize(side / min(self.size), kernel="linear", gap=0)
+        colour, _ = self._colour_and_opacity(image, slice(0, image.height), slice(0, image.width))
+        return colour
+
     def mask(self, size: tuple[int, int]) -> Tensor:
         """This image as a mask over the features of an image of that size.
 

@@ -20,8 +20,10 @@ BYTES_PER_PIXEL = 100
 BAND_BYTES = 400 << 20
 # The same and the image as bytes and floats, its features before and after AdaIN, and the result.
 WHOLE_BYTES_PER_PIXEL = 220
-# The same for the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input, padded
-# input and output) and what the allocator keeps. With gradients that many for each layer.
+# An image as a whole, from a file and to one: its bytes twice, and as floats itself, its result and a step in between.
+PICTURE_BYTES_PER_PIXEL = 64
+# Encoder or decoder by the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input,
+# padded input and output) and what the allocator keeps. With gradients that many for each layer.
 PLAIN_BYTES_PER_PIXEL = 1000
 _SHARE = 0.7  # of the free memory; the rest is for whatever else runs
 _AMOUNT = re.compile(r"(\d+\.?\d*)\s*(?:([KMGT])?(?:I?B)?)")
@@ -56,6 +58,11 @@ def plain_memory(pixels: int) -> int:
 def whole_memory(pixels: int) -> int:
     """Bytes that stylizing an image of that many pixels at once needs in all, from file to file."""
     return BAND_BYTES + pixels * WHOLE_BYTES_PER_PIXEL
+
+
+def picture_memory(pixels: int) -> int:
+    """Bytes that reading an image file of that many pixels as a whole, and writing a result of that size, needs."""
+    return pixels * PICTURE_BYTES_PER_PIXEL
 
 
 def pixels_in(available: int, bytes_per_value: int = 4) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +14,15 @@ from PIL import Image, ImageCms
 pytest.importorskip("pyvips")
 
 from adain_core import large_images
+from adain_core.canvas import Canvas
 from adain_core.cli import main
 from adain_core.commands import stylize as command
+from adain_core.commands import tiles
 from adain_core.errors import AdaINError
-from adain_core.images import load_mask, load_picture, to_image
+from adain_core.images import load_mask, load_picture, scale_short_side, to_image
 from adain_core.large_images import LargeImage, LargeResult
 from adain_core.masks import to_places
+from tests.conftest import ROOT
 
 ORIENTATION = 0x0112
 WHOLE = slice(0, 1 << 20)
@@ -140,7 +145,10 @@ def stylize(photo, examples, tmp_path):
     size = photo.height, photo.width
     gradient(size).save(tmp_path / "down.png")
     gradient(size).rotate(180).save(tmp_path / "up.png")
-    styles = [str(examples / f"style_{name}.jpg") for name in ("starry_night", "tissue")]
+    styles = [str(tmp_path / f"style_{name}.png") for name in ("starry_night", "tissue")]
+    for style in styles:
+        with Image.open(examples / Path(style).with_suffix(".jpg").name) as image:
+            image.resize((90, 72)).save(style)
 
     def run(name, *arguments):
         out = tmp_path / name
@@ -160,7 +168,7 @@ def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments)
     monkeypatch.setattr(command, "whole_memory", lambda pixels: sys.maxsize)
     monkeypatch.setattr(command, "resident_memory", lambda: 600 << 20)  # of this process: whatever other tests left
     in_parts = []
-    monkeypatch.setattr(command, "stylize_stream", spy(command.stylize_stream, in_parts))
+    monkeypatch.setattr(tiles, "stylize_stream", spy(tiles.stylize_stream, in_parts))
     status, small = stylize("small.png", *arguments, "--max-memory", "1164M")
     assert status == 0
     assert in_parts
@@ -170,7 +178,77 @@ def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments)
         assert other.getexif().get(ORIENTATION, 1) == 1
         difference = abs(np.array(one, int) - np.array(other, int))
     assert difference.max() <= 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["down.png", "photo.png", "plain.png", "small.png", "up.png"]
+    left = ["down.png", "photo.png", "plain.png", "small.png", "style_starry_night.png", "style_tissue.png", "up.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == left
+
+
+@pytest.mark.parametrize("reason", ["no libvips", "format"])
+@pytest.mark.parametrize("arguments", [["--preserve-color"], ["--mask", "down.png", "up.png"]])
+def test_over_the_picture_where_libvips_does_not_help(stylize, tmp_path, monkeypatch, arguments, reason):
+    if reason == "format":
+        Image.open(tmp_path / "photo.png").convert("CMYK").save(tmp_path / "photo.tif")
+        (tmp_path / "photo.tif").replace(tmp_path / "photo.png")  # Pillow and libvips go by the content
+    _, plain = stylize("plain.png", *arguments)
+    monkeypatch.setattr(command, "whole_memory", lambda pixels: sys.maxsize)
+    monkeypatch.setattr(command, "resident_memory", lambda: 600 << 20)
+    if reason == "no libvips":
+        monkeypatch.setattr(large_images, "pyvips", None)
+    in_parts = []
+    monkeypatch.setattr(tiles, "stylize_stream", spy(tiles.stylize_stream, in_parts))
+    status, small = stylize("small.png", *arguments, "--max-memory", "1008M")
+    assert status == 0
+    assert isinstance(in_parts[0][1], Canvas)
+    with Image.open(plain) as one, Image.open(small) as other:
+        assert one.mode == other.mode
+        assert other.info.get("icc_profile") == one.info.get("icc_profile")
+        assert abs(np.array(one, int) - np.array(other, int)).max() <= 1
+
+
+def test_a_picture_that_does_not_fit_needs_libvips(stylize, monkeypatch, capsys):
+    monkeypatch.setattr(large_images, "pyvips", None)
+    monkeypatch.setattr(command, "resident_memory", lambda: 600 << 20)
+    assert stylize("out.png", "--max-memory", "1003M")[0] == 2  # 15707 pixels are some 100 KB too much
+    assert "pip install 'pyvips[binary]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "I;16"])
+def test_a_style_in_parts(photo, tmp_path, mode):
+    if mode == "I;16":
+        photo = Image.fromarray(np.array(photo.convert("L")).astype(np.uint16) * 257)
+    else:
+        photo = photo.convert(mode)
+        if mode == "RGBA":
+            photo.putalpha(gradient(photo.size))
+    photo.save(tmp_path / "style.png")
+    found = LargeImage(tmp_path / "style.png").scaled(50)
+    expected = scale_short_side(load_picture(tmp_path / "style.png").pixels, 50)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().mean() < 0.006
+
+
+def test_a_large_style_stays_within_the_memory_allowed(stylize, tmp_path):
+    """48 megapixels, 3 GiB when read as a whole."""
+    Image.linear_gradient("L").resize((8000, 6000)).convert("RGB").save(tmp_path / "style_tissue.png", compress_level=1)
+    code = (
+        "import sys; from adain_core.cli import main; status = main(sys.argv[1:]);"
+        "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')]); sys.exit(status)"
+    )
+    arguments = ["stylize", *(tmp_path / name for name in ("photo.png", "style_tissue.png")), "--max-memory", "1200M"]
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "-o", tmp_path / "out.png", "--device", "cpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(run.stdout) * 1024 < 1200 << 20
+    assert (tmp_path / "out.png").is_file()
+
+
+def test_a_large_style_as_it_is(stylize, monkeypatch, capsys):
+    monkeypatch.setattr(command, "resident_memory", lambda: 600 << 20)
+    assert stylize("out.png", "--style-size", "0", "--max-memory", "1004.4M")[0] == 2
+    assert "--style-size: expected a size for a style too large for the memory allowed" in capsys.readouterr().err
 
 
 def spy(function, calls):
