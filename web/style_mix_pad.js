@@ -4,6 +4,7 @@
 // saves nothing, and follows whatever changes them: typing, undo, a workflow that is loaded.
 
 import { app } from "../../scripts/app.js";
+import { textsFor } from "./style_mix_texts.js";
 import { CORNERS, pointOf, rounded, weightsAt } from "./style_mix_weights.js";
 
 const NODE = "AdaINStyleMix";
@@ -41,7 +42,8 @@ function addPad(node) {
   const weights = CORNERS.map((_, k) => node.widgets?.find((widget) => widget.name === `weight_${k + 1}`));
   if (!weights.every(Boolean)) return;
 
-  const { pad, field, shape, labels, dot } = elements();
+  const texts = textsFor(app.extensionManager.setting.get("Comfy.Locale"));
+  const { pad, field, shape, labels, dot } = elements(texts);
   let shown = ""; // what of the node the pad shows now
   let connected = [];
   let point = null; // of the unit square; finer than the rounded weights, so that small steps add up
@@ -53,8 +55,8 @@ function addPad(node) {
     if (point) place(dot, point);
     const sum = connected.reduce((total, k) => total + weights[k].value, 0);
     const percent = (k) => Math.round((100 * weights[k].value) / sum);
-    const parts = connected.map((k) => `style ${k + 1}: ${percent(k)} %`);
-    const text = !connected.length ? "no style connected" : !sum ? "all weights are 0" : parts.join(", ");
+    const parts = connected.map((k) => texts.weight(k + 1, percent(k)));
+    const text = !connected.length ? texts.none : !sum ? texts.zero : parts.join(texts.separator);
     pad.setAttribute("aria-valuetext", text);
     pad.setAttribute("aria-valuenow", sum && connected.length ? percent(connected[0]) : 0);
   }
@@ -151,14 +153,14 @@ function addPad(node) {
   refresh();
 }
 
-function elements() {
+function elements(texts) {
   const pad = document.createElement("div");
   pad.className = "adain-pad";
-  pad.title = "Drag the point, or use the arrow keys; Shift: larger steps, Home and End: the first and last style";
+  pad.title = texts.title;
   for (const [name, value] of Object.entries({
     role: "slider",
-    "aria-roledescription": "two-dimensional slider",
-    "aria-label": "Style weights",
+    "aria-roledescription": texts.role,
+    "aria-label": texts.label,
     "aria-valuemin": 0,
     "aria-valuemax": 100,
   })) {
