@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 
 from .server import Server
 
@@ -14,6 +16,13 @@ _FLAGS = (
     "--disable-component-update --disable-sync"
 )
 _READY = 'window.app?.graph && document.querySelector("#graph-canvas")'
+
+
+def why_no_browser() -> str | None:
+    """The reason why there is no browser; None when there is one."""
+    if find_spec("playwright") is None:
+        return "no playwright; pip install -r requirements-dev.txt"
+    return None if Path(CHROMIUM).is_file() else f"no Chromium at {CHROMIUM}; set CHROMIUM"
 
 
 @contextmanager

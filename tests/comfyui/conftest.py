@@ -1,9 +1,10 @@
-"""One real ComfyUI for all tests here; they are skipped, saying why, where there is none."""
+"""One real ComfyUI for all tests here; they are skipped, saying why, where there is none and none is required."""
 
 from __future__ import annotations
 
 import pytest
 
+from .required import skip
 from .server import Server, find_comfyui
 
 
@@ -12,7 +13,7 @@ def start_comfyui(tmp_path_factory):
     """Starts a ComfyUI with more switches; stopped at the end of the session."""
     found = find_comfyui()
     if isinstance(found, str):
-        pytest.skip(found)
+        skip(found)
     running = []
 
     def start(*arguments: str) -> Server:

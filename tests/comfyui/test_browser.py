@@ -14,11 +14,10 @@ from PIL import Image
 from adain_core.training_state import load_state, saved_states
 from tests.adain_core.pictures import write_pictures
 
-from .browser import CHROMIUM, open_page
+from .browser import open_page, why_no_browser
 from .expected import EXAMPLES
+from .required import skip
 from .server import PACK_FOLDER
-
-pytest.importorskip("playwright", reason="no playwright; pip install -r requirements-dev.txt")
 
 TIMEOUT = 150_000  # milliseconds; a busy machine takes its time
 NODE = "app.graph._nodes.find(node => node.type === {!r})"
@@ -29,8 +28,8 @@ RUN, CANCEL = '[data-testid="queue-button"]', 'button[aria-label="Cancel current
 
 @pytest.fixture(scope="module")
 def page(comfyui):
-    if not Path(CHROMIUM).is_file():
-        pytest.skip(f"no Chromium at {CHROMIUM}; set CHROMIUM")
+    if reason := why_no_browser():
+        skip(reason)
     with open_page(comfyui) as page:
         page.set_default_timeout(TIMEOUT)
         yield page

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from .browser import CHROMIUM, open_page
+from .browser import open_page, why_no_browser
 from .expected import EXAMPLES
+from .required import skip
 from .server import ROOT
-
-pytest.importorskip("playwright", reason="no playwright; pip install -r requirements-dev.txt")
 
 CHINESE = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
 NODE = "app.graph._nodes.find(node => node.type === 'AdaINApply')"
@@ -26,8 +24,8 @@ point => {
 
 @pytest.fixture(scope="module")
 def page(comfyui):
-    if not Path(CHROMIUM).is_file():
-        pytest.skip(f"no Chromium at {CHROMIUM}; set CHROMIUM")
+    if reason := why_no_browser():
+        skip(reason)
     before = comfyui.get("/settings")
     comfyui.post("/settings", {"Comfy.Locale": "zh", "LiteGraph.Node.TooltipDelay": 50})
     with open_page(comfyui) as page:
@@ -74,3 +72,11 @@ def test_help_with_its_pictures(page):
     page.locator(".node-help-content").get_by_text(heading).wait_for()
     page.wait_for_function("[...document.querySelectorAll('.node-help-content img')].every(i => i.naturalWidth > 0)")
     assert page.locator(".node-help-content img").count() == 3
+
+
+def test_pad_of_style_mix(page):
+    page.evaluate("workflow => app.loadGraphData(workflow)", json.loads((EXAMPLES / "mix_two_styles.json").read_text()))
+    pad = page.locator(".adain-pad")
+    assert pad.get_attribute("aria-label") == "\u98ce\u683c\u6743\u91cd"
+    assert pad.get_attribute("aria-valuetext") == "\u98ce\u683c 1\uff1a50 %\uff0c\u98ce\u683c 2\uff1a50 %"
+    assert not pad.get_attribute("title").isascii()
