@@ -1,7 +1,7 @@
 """Makes the example workflows' thumbnails, the README's picture, icon and banner from real results.
 
-python -m tests.comfyui.make_thumbnails              after a change of the decoder
-python -m tests.comfyui.make_thumbnails stylize ...  only those workflows
+python -m tests.comfyui.make_thumbnails              after a change of the decoder, but for those of trainings
+python -m tests.comfyui.make_thumbnails stylize ...  only those workflows; a training takes minutes
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .expected import EXAMPLES
 from .server import own_server
 from .workflows import to_api
 
+SECONDS = 3600  # a workflow may take: a training does
 THUMBNAIL = 512  # pixels, the longer side
 QUALITY = 88
 CELL = 224  # pixels, one picture of the README's table
@@ -30,20 +31,28 @@ BANNER = (1344, 576)  # pixels, the registry's 21:9
 
 
 def main() -> None:
+    stems = sys.argv[1:] or [path.stem for path in EXAMPLES.glob("*.json") if not path.stem.startswith("train")]
     with own_server() as server:
-        for path in sorted(EXAMPLES.glob("*.json")):
-            if path.stem.startswith("train") or (sys.argv[1:] and path.stem not in sys.argv[1:]):
-                continue
-            images = server.run(to_api(json.loads(path.read_text()), server.get("/object_info")))
-            thumbnail(torch.cat(list(images.values())).movedim(3, 1), path.with_suffix(".jpg"))
+        for stem in sorted(stems):
+            prompt = to_api(json.loads((EXAMPLES / f"{stem}.json").read_text()), server.get("/object_info"))
+            images = server.run(prompt, SECONDS)
+            thumbnail(torch.cat([images[node] for node in results(prompt)]).movedim(3, 1), EXAMPLES / f"{stem}.jpg")
     if not sys.argv[1:]:
         table()
         icon_and_banner()
 
 
+def results(prompt: dict) -> list[str]:
+    """The previews of results; where there are only samples of trainings, that of the last one."""
+    previews = sorted((node for node in prompt if prompt[node]["class_type"] == "PreviewImage"), key=int)
+    sources = {node: prompt[prompt[node]["inputs"]["images"][0]]["class_type"] for node in previews}
+    return [node for node in previews if sources[node] != "AdaINTrainDecoder"] or previews[-1:]
+
+
 def thumbnail(images: Tensor, path: Path) -> None:
     """One picture, or a grid of a batch."""
-    image = to_image(make_grid(images, nrow=2, padding=0) if len(images) > 1 else images[0])
+    columns = 2 if len(images) == 4 else 3
+    image = to_image(make_grid(images, nrow=columns, padding=0, pad_value=1.0) if len(images) > 1 else images[0])
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     image.save(path, quality=QUALITY)
 
