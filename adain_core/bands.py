@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .devices import cpu_capabilities
 from .padding import pad_one
 from .winograd import convolve, transform_kernel
 
@@ -25,7 +26,7 @@ _GPU_BAND = 64 << 20
 
 # Winograd's convolution lives on PyTorch's matrix products, which keep up with oneDNN's convolutions on Intel's
 # processors only (MKL). There it wins from so many channels on, and places, for which its kernel is transformed first.
-_FAST_PRODUCTS = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", "").startswith("Intel")
+_FAST_PRODUCTS = cpu_capabilities().get("cpu_name", "").startswith("Intel")
 _WINOGRAD_CHANNELS = 128
 _WINOGRAD_PLACES = 2048
 

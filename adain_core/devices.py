@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from .errors import AdaINError
@@ -27,6 +29,11 @@ def parse_device(name: str | torch.device | None) -> torch.device:
             f"device: expected auto, cpu, cuda or cuda:N that works here, found {name!r} ({reason})"
         ) from None
     return device
+
+
+def cpu_capabilities() -> dict[str, Any]:
+    """What PyTorch knows of the processor by `torch.cpu.get_capabilities`; nothing where it is too old to tell."""
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
 
 def parse_precision(name: str, device: torch.device) -> torch.dtype:

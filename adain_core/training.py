@@ -19,6 +19,7 @@ from torch import Tensor
 from .checkpoint import encoder_fingerprint, fingerprint, save_model
 from .dataset import Batch, Images, Pairs, center_crop, hold_out, list_images, names_fingerprint, stream
 from .decoder import Decoder
+from .devices import cpu_capabilities
 from .errors import AdaINError
 from .evaluation import Evaluation, evaluate
 from .files import atomic_write, check_folder
@@ -528,6 +529,5 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         return precision
     if device.type == "cuda":
         return "float16"
-    # Older PyTorch cannot tell; float32 is right everywhere.
-    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    known = cpu_capabilities()
     return "bfloat16" if device.type == "cpu" and (known.get("avx512_bf16") or known.get("amx_bf16")) else "float32"

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     device = parse_device(options.device)
     # Not as a Stylizer, which has no use for every decoder that can be evaluated.
     encoder, decoder = load_pair(options.encoder, options.decoder)
-    encoder, decoder = (model.to(device, memory_format=torch.channels_last) for model in (encoder, decoder))
+    encoder, decoder = encoder.to(device), decoder.to(device)
     content, style = ([side[k % len(side)] for k in range(pairs)] for side in sides)
     result = evaluate(encoder, decoder, torch.stack(content), torch.stack(style))
     figures = result.figures() | {"pairs": pairs, "size": options.size}
