@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def parse_device(name: str | torch.device | None) -> torch.device:
     return device
 
 
-def cpu_capabilities() -> dict[str, Any]:
+def cpu_capabilities() -> Mapping[str, Any]:
     """What PyTorch knows of the processor by `torch.cpu.get_capabilities`; nothing where it is too old to tell."""
     return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
