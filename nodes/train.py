@@ -25,6 +25,7 @@ from .types import CATEGORY, DECODER, ENCODER
 RUNS = "adain_training"  # folder in ComfyUI's output directory
 EXAMPLES = "examples of this pack"  # saved workflows hold it: it never changes
 _SMOOTHING = 0.9  # from batch to batch the loss differs more than in a hundred steps of training
+_NAMED = 3  # of the skipped files
 _LARGEST_SIDE = 512  # images are scaled to a short side of at most this before cropping, as in the paper
 
 
@@ -255,7 +256,7 @@ class TrainDecoder:
                 resume=resume,
                 export=export,
             )
-            trainer.train(_Report(node_id, steps, trainer.warnings))
+            trainer.train(_Report(node_id, trainer))
         assert trainer.evaluation is not None  # it ends with one
         samples = to_comfy(trainer.evaluation.outputs).to(host.output_device())
         return (shared_model("decoder", export), samples, {"loss": _curve(trainer)})
@@ -264,18 +265,26 @@ class TrainDecoder:
 class _Report:
     """Progress, preview and text on the node; the progress bar is also where a cancelled run ends."""
 
-    def __init__(self, node_id: str | None, steps: int, warnings: list[str]) -> None:
+    def __init__(self, node_id: str | None, trainer: Trainer) -> None:
         self.node_id = node_id
-        self.bar = host.progress_bar(steps)
-        self.warnings = warnings
+        self.bar = host.progress_bar(trainer.config.steps)
+        self.trainer = trainer
         self.reconstruction = ""
-        self._show(*warnings)  # the first step may take its time
+        self._show(*self._notes())  # the first step may take its time
 
     def __call__(self, progress: Progress) -> None:
         if progress.evaluation is not None:
             self.reconstruction = f"  content = style: {progress.evaluation.psnr:.1f} dB"
-        self._show(f"{progress}{self.reconstruction}", *self.warnings)
+        self._show(f"{progress}{self.reconstruction}", *self._notes())
         self.bar(progress.step, progress.steps, progress.preview)
+
+    def _notes(self) -> list[str]:
+        """What the user should know all the while."""
+        skipped = [Path(path).name for path in self.trainer.skipped]
+        if not skipped:
+            return self.trainer.warnings
+        names = ", ".join(skipped[:_NAMED]) + (", …" if len(skipped) > _NAMED else "")
+        return [*self.trainer.warnings, f"skipped {len(skipped)} image file{'s' if len(skipped) > 1 else ''}: {names}"]
 
     def _show(self, *lines: str) -> None:
         """One text for all lines: a new one replaces the last on the node."""

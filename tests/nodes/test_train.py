@@ -91,12 +91,14 @@ def test_a_training_does_not_take_the_name_of_a_model_of_the_pack(module, home):
     assert not (home / "models").exists()
 
 
-def test_warnings_stay_with_every_report(module, home, monkeypatch):
+def test_warnings_and_skipped_files_stay_with_every_report(module, home, monkeypatch):
     said = []
     monkeypatch.setattr(module.host, "show_text", lambda node_id, text: said.append(text))
+    (home / "input/photos/broken.png").write_bytes(b"")
     train(module, home)  # from new weights, in two steps
     assert len(said) == 3
     assert all("will leave grey pictures" in text for text in said)
+    assert all("skipped 1 image file: broken.png" in text for text in said)
     assert "step 2/2" in said[-1]
 
 
