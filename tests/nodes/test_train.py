@@ -98,7 +98,7 @@ def test_warnings_and_skipped_files_stay_with_every_report(module, home, monkeyp
     train(module, home)  # from new weights, in two steps
     assert len(said) == 3
     assert all("will leave grey pictures" in text for text in said)
-    assert all("skipped 1 image file: broken.png" in text for text in said)
+    assert all("images left out: 1 (broken.png)" in text for text in said)
     assert "step 2/2" in said[-1]
 
 
