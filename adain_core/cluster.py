@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .dataset_stylization import DatasetStylizer, Failure, thread_count
+from .dataset_stylization import GPU_THREADS, DatasetStylizer, Failure
 from .errors import AdaINError
 from .stylizer import Stylizer
 
@@ -37,9 +37,9 @@ class Worker:
 
     def __init__(self, given: ray.ObjectRef, gpu: bool) -> None:
         encoder, decoder, settings, styles = ray.get(given)
-        stylizer = Stylizer(encoder, decoder, "cuda" if gpu else "cpu")
+        stylizer = Stylizer(encoder, decoder, "cuda" if gpu else "cpu", settings.precision)
         self.work = DatasetStylizer(stylizer, settings, styles)
-        self.threads = thread_count(stylizer.device) if gpu else 1
+        self.threads = GPU_THREADS if gpu else 1
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """A batch of images to their failures, as JSON."""
@@ -47,8 +47,13 @@ class Worker:
         return {"failures": [json.dumps(failures) for failures in self.work.run(images, self.threads)]}
 
 
+def has_gpus() -> bool:
+    """Whether the cluster that `connected` is about has GPUs."""
+    return ray.cluster_resources().get("GPU", 0) >= 1
+
+
 def run_on_cluster(
-    work: DatasetStylizer, images: Sequence[str], workers: int | None = None, gpu: bool = True
+    work: DatasetStylizer, images: Sequence[str], workers: int | None = None, gpu: bool = False
 ) -> Iterator[list[Failure]]:
     """`DatasetStylizer.run` on the cluster that `connected` is about, in any order.
 
@@ -57,16 +62,18 @@ def run_on_cluster(
     Args:
         work: models, settings and styles; all machines must see its folders under the same paths.
         images: relative to the content folder, at least one.
-        workers: actors; None: one for each GPU or, without GPUs, each CPU.
-        gpu: use the cluster's GPUs when it has some.
+        workers: actors; None: one for each GPU or, without GPUs, each CPU, as far as memory allows.
+        gpu: on GPUs, rather than CPUs.
 
     Raises:
         AdaINError: more workers than GPUs or CPUs, or none of those.
     """
     resources = ray.cluster_resources()
-    gpu = gpu and resources.get("GPU", 0) >= 1
-    there = int(resources.get("GPU" if gpu else "CPU", 0))
-    count = workers or there
+    count = there = int(resources.get("GPU" if gpu else "CPU", 0))
+    if workers:
+        count = workers
+    elif not gpu:
+        count = min(there, max(1, int(resources.get("memory", 0)) // work.memory_needed(images)))
     if not 1 <= count <= there:
         raise AdaINError(f"--workers: expected at most the {there} {'GPUs' if gpu else 'CPUs'} there, found {count}")
     count = min(count, len(images))

@@ -54,7 +54,8 @@ def listing_fingerprint(folder: str | Path) -> str:
     digest = hashlib.sha256()
     for path in list_images(folder):
         found = path.stat()
-        digest.update(f"{path.relative_to(folder)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(path.relative_to(folder)))  # which need not be UTF-8
+        digest.update(f"\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -7,15 +7,18 @@ follows from the seed, its own name and the style images alone: the work can be 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import os
 import random
 import re
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,12 +26,11 @@ from torch import Tensor
 
 from .adain import check_alpha
 from .checkpoint import fingerprint
-from .color import match_color
 from .dataset import list_images, listing_fingerprint
 from .errors import AdaINError
-from .files import atomic_write
-from .images import Picture, load_picture, save_picture, scale_short_side
-from .memory import budget, working_memory
+from .files import atomic_write, check_folder
+from .images import Picture, count_pixels, load_picture, save_picture, scale_short_side
+from .memory import budget, picture_memory, whole_memory
 from .pipeline import apply_style
 from .style import Style
 from .stylizer import Stylizer
@@ -37,9 +39,12 @@ FORMATS = ("jpg", "png")
 SETTINGS_FILE = "batch.json"
 FAILURES_FILE = "failures.json"
 _STYLES_KEPT = 4096  # 4 KB each
-_GPU_THREADS = 3  # one reads, one computes, one writes
-_PIXELS = 1 << 20  # of a usual image, to judge how many fit into memory side by side
+GPU_THREADS = 3  # one reads, one computes, one writes
+# Pixels. Never by how much memory is free, which others change meanwhile: results would differ in their last bits.
+_TILE_SIZE = 2048
+_WIDEST = 2  # times as long as short: usual images, when it is reckoned how many fit into memory
 _LABEL = 40  # characters of the style's name in an output's
+_NAME = 240  # bytes of an output's name; file systems take 255, of which the temporary file's name needs some
 
 # What could not be made: the content image, the style image (None when the content image is at fault) and the reason.
 Failure = dict[str, str | None]
@@ -59,9 +64,10 @@ class Settings:
         size: the same for content images, and so for the outputs.
         format: ``jpg`` or ``png``.
         preserve_color: see `adain_core.stylizer.Stylizer.stylize`.
+        precision: what is computed in, ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
-        AdaINError: a value outside these ranges, or outputs among the images.
+        AdaINError: a value outside these ranges, outputs among the images, or an output folder that cannot be made.
     """
 
     content_folder: Path
@@ -74,6 +80,7 @@ class Settings:
     size: int = 0
     format: str = "jpg"
     preserve_color: bool = False
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("content_folder", "style_folder", "output_folder"):
@@ -91,6 +98,7 @@ class Settings:
         for folder in (self.content_folder, self.style_folder):
             if self.output_folder.is_relative_to(folder):
                 raise AdaINError(f"{self.output_folder}: expected a folder outside {folder}, found one inside")
+        check_folder(self.output_folder)
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,8 @@ def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
     """The outputs of one content image: a function of the seed, its name and the style images.
 
     Outputs are named ``sub/NAME.EXT-stylized-K-STYLE.FORMAT``: the content's whole name, so that a.jpg and a.png stay
-    apart; K counts the image's styles from 1, so that styles of one name in different folders do.
+    apart; K counts the image's styles from 1, so that styles of one name in different folders do. A NAME.EXT too long
+    for that is cut, with a hash of it.
 
     Args:
         settings: of the data set.
@@ -140,9 +149,19 @@ def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
         style, share = styles[int(chance.random() * len(styles))], chance.random()
         chosen.setdefault(style, low + (high - low) * share)
     return [
-        Target(style, alpha, f"{image}-stylized-{number}-{_label(style)}.{settings.format}")
+        Target(style, alpha, _output(image, f"-stylized-{number}-{_label(style)}.{settings.format}"))
         for number, (style, alpha) in enumerate(chosen.items(), 1)
     ]
+
+
+def _output(image: str, ending: str) -> str:
+    folder, slash, name = image.rpartition("/")
+    room = _NAME - len(os.fsencode(ending))
+    given = os.fsencode(name)
+    if len(given) > room:
+        mark = "~" + hashlib.sha256(given).hexdigest()[:8]
+        name = given[: room - len(mark)].decode("utf-8", "ignore") + mark
+    return folder + slash + name + ending
 
 
 def _label(style: str) -> str:
@@ -169,7 +188,7 @@ class DatasetStylizer:
         self.settings = settings
         self.styles = styles
         self._style = functools.lru_cache(_STYLES_KEPT)(self._encode_style)
-        # How much memory is free, which tiles depend on, is only certain when one computes on a GPU at a time.
+        # On a GPU one computes at a time: what several need would add up.
         self._turn: AbstractContextManager = threading.Lock() if stylizer.device.type == "cuda" else nullcontext()
 
     def __call__(self, image: str) -> list[Failure]:
@@ -178,21 +197,20 @@ class DatasetStylizer:
             targets = missing(self.settings, plan(self.settings, image, self.styles))
             if not targets:
                 return []
-            content = load_picture(self.settings.content_folder / image)
-            pixels = scale_short_side(content.pixels, self.settings.size)
+            content = _scaled(load_picture(self.settings.content_folder / image), self.settings.size)
             with self._turn:
-                features = self.stylizer.encode(pixels)
+                features = self.stylizer.encode(content.pixels, tile_size=_TILE_SIZE)
         except Exception as error:
             return [_failure(image, None, error)]
         failures = []
         for target in targets:
             try:
                 recolor = self.settings.preserve_color
-                style = self._recolored_style(target.style, pixels) if recolor else self._style(target.style)
+                style = self._encode_style(target.style, content.pixels) if recolor else self._style(target.style)
                 with self._turn:
-                    result = self.stylizer.decode(apply_style(features, style, target.alpha)).cpu()
-                path = self.settings.output_folder / target.output
-                save_picture(path, Picture(result, icc_profile=content.icc_profile))
+                    styled = apply_style(features, style, target.alpha)
+                    result = self.stylizer.decode(styled, tile_size=_TILE_SIZE).cpu()
+                save_picture(self.settings.output_folder / target.output, replace(content, pixels=result))
             except Exception as error:
                 failures.append(_failure(image, target.style, error))
         return failures
@@ -217,18 +235,33 @@ class DatasetStylizer:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(before)
 
-    def _style_pixels(self, style: str) -> Tensor:
-        return scale_short_side(load_picture(self.settings.style_folder / style).pixels, self.settings.style_size)
+    def memory_needed(self, images: Iterable[str]) -> int:
+        """Bytes that one worker takes for the largest of some images."""
+        settings = self.settings
+        content = _largest(settings.content_folder / image for image in images)
+        style = _largest(settings.style_folder / style for style in self.styles)
+        scaled = min(content, _WIDEST * settings.size**2) if settings.size else content
+        return max(picture_memory(max(content, style)), whole_memory(scaled))
 
-    def _encode_style(self, style: str) -> Style:
-        pixels = self._style_pixels(style)
-        with self._turn:
-            return self.stylizer.style(pixels)
+    def thread_count(self, images: Iterable[str]) -> int:
+        """How many images to work on side by side: on the CPU one per core, as far as memory allows."""
+        device = self.stylizer.device
+        if device.type == "cuda":
+            return GPU_THREADS
+        return max(1, min(torch.get_num_threads(), budget(device) // self.memory_needed(images)))
 
-    def _recolored_style(self, style: str, content: Tensor) -> Style:
-        pixels = match_color(self._style_pixels(style), content)
+    def _encode_style(self, style: str, colors: Tensor | None = None) -> Style:
+        picture = load_picture(self.settings.style_folder / style)
+        pixels = scale_short_side(picture.pixels, self.settings.style_size)
         with self._turn:
-            return self.stylizer.style(pixels)
+            return self.stylizer.style(pixels, tile_size=_TILE_SIZE, colors=colors)
+
+
+def _scaled(picture: Picture, side: int) -> Picture:
+    opacity = picture.opacity
+    if opacity is not None:
+        opacity = scale_short_side(opacity[None, None], side)[0, 0]
+    return replace(picture, pixels=scale_short_side(picture.pixels, side), opacity=opacity)
 
 
 def _failure(image: str, style: str | None, error: Exception) -> Failure:
@@ -236,11 +269,9 @@ def _failure(image: str, style: str | None, error: Exception) -> Failure:
     return {"image": image, "style": style, "reason": reason}
 
 
-def thread_count(device: torch.device) -> int:
-    """How many images to work on side by side: on the CPU one per core, as far as memory allows."""
-    if device.type == "cuda":
-        return _GPU_THREADS
-    return max(1, min(torch.get_num_threads(), budget(device) // working_memory(_PIXELS)))
+def _largest(paths: Iterable[Path]) -> int:
+    """Pixels of the largest image, as headers say, without those that Pillow refuses to decode."""
+    return max((found for path in paths if (found := count_pixels(path)) < sys.maxsize), default=0)
 
 
 def claim(settings: Settings, stylizer: Stylizer) -> None:
@@ -284,11 +315,13 @@ def write_failures(settings: Settings, failures: Iterable[Failure]) -> None:
     )
 
 
-def remove_partial_files(settings: Settings) -> None:
-    """Removes what killed processes left half written; for the end of a run, when nobody writes any more."""
+def remove_partial_files(settings: Settings, before: float) -> None:
+    """Removes what processes killed before a time (as `time.time`) left half written; others may be at work since."""
     for name in (f"*-stylized-*.????????.{settings.format}", "batch.????????.json", "failures.????????.json"):
         for path in settings.output_folder.rglob(f".{name}"):
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # finished meanwhile
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -8,10 +8,13 @@ OUT/batch.json has the settings, OUT/failures.json what could not be made and wh
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from ..dataset_stylization import (
@@ -25,11 +28,11 @@ from ..dataset_stylization import (
     plan,
     relative_images,
     remove_partial_files,
-    thread_count,
     write_failures,
 )
+from ..devices import parse_device, parse_precision
 from ..errors import AdaINError
-from .models import add_model_options, load_stylizer
+from .models import add_model_options, add_precision_option, load_stylizer
 from .styles import add_style_size_option
 
 ALL_FAILED = 1
@@ -72,6 +75,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "must see the folders under the same paths",
     )
     add_model_options(parser)
+    add_precision_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -95,20 +99,25 @@ def run(options: argparse.Namespace) -> int:
     styles = relative_images(settings.style_folder)
     outputs = {image: plan(settings, image, styles) for image in relative_images(settings.content_folder)}
     todo = {image: left for image, targets in outputs.items() if (left := missing(settings, targets))}
-    gpu = options.device != "cpu"
-    if options.cluster:
-        options.device = "cpu"  # here the models are only read
-    stylizer = load_stylizer(options)
-    work = DatasetStylizer(stylizer, settings, styles)
+    start = time.time()
     with ExitStack() as stack:
-        results: Iterator[list[Failure]]
-        if options.cluster and todo:
-            from ..cluster import connected, run_on_cluster
+        if options.cluster:
+            from ..cluster import connected, has_gpus, run_on_cluster
 
             stack.enter_context(connected(options.cluster))
-            results = run_on_cluster(work, list(todo), options.workers, gpu)
+            device = torch.device("cuda" if options.device != "cpu" and has_gpus() else "cpu")
+            options.device = "cpu"  # here the models are only read
         else:
-            results = work.run(todo, options.workers or thread_count(stylizer.device))
+            device = parse_device(options.device)
+        precision = str(parse_precision(options.precision, device)).removeprefix("torch.")
+        settings = replace(settings, precision=precision)
+        stylizer = load_stylizer(options, precision)
+        work = DatasetStylizer(stylizer, settings, styles)
+        results: Iterator[list[Failure]] = iter(())
+        if options.cluster and todo:
+            results = run_on_cluster(work, list(todo), options.workers, device.type == "cuda")
+        elif todo:
+            results = work.run(todo, options.workers or work.thread_count(todo))
         claim(settings, stylizer)
         failures: list[Failure] = []
         try:
@@ -116,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
                 failures += found
         finally:
             write_failures(settings, failures)
-    remove_partial_files(settings)
+    remove_partial_files(settings, start)
     there = sum(map(len, outputs.values())) - sum(map(len, todo.values()))
     failed = sum(len(missing(settings, targets)) for targets in todo.values())
     written = sum(map(len, todo.values())) - failed

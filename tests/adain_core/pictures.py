@@ -1,4 +1,4 @@
-"""Small generated image folders for the tests of training."""
+"""Small generated image folders, and what came of them."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def write_pictures(folder: Path, count: int, seed: int = 0, size: tuple[int, int
 def read_png(path: Path) -> Image.Image:
     with Image.open(path) as image:
         return image.convert("RGB")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The content of all files under a folder by their names."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,15 +13,19 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from adain_core import Stylizer
+from adain_core import Stylizer, dataset_stylization, pipeline
 from adain_core.cli import main
-from adain_core.dataset_stylization import Settings, plan
+from adain_core.dataset_stylization import DatasetStylizer, Settings, plan
+from adain_core.files import atomic_write
 from adain_core.images import load_picture, scale_short_side, to_image
 from tests.conftest import ROOT
 
-from .pictures import write_pictures
+from .pictures import files_of, write_pictures
 
 OPTIONS = ["--style-size", "32", "--device", "cpu", "--format", "png", "--seed", "7"]
 STYLES = [f"style{k}.jpg" for k in range(5)]
@@ -33,10 +38,6 @@ def folders(tmp_path):
 
 def batch(folders, out, *more, options=OPTIONS):
     return main(["batch", *map(str, folders), "-o", str(out), *options, *map(str, more)])
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def settings(**values):
@@ -75,6 +76,29 @@ def test_names_never_collide():
     assert names[0] == "a.jpg-stylized-1-x.jpg"
 
 
+def test_long_names_are_cut_and_stay_apart(tmp_path):
+    given = settings(styles_per_image=2)
+    long = "sub/" + "\u00e9" * 120
+    names = [t.output for image in (f"{long}a.jpg", f"{long}b.jpg") for t in plan(given, image, ["one.jpg", "two.jpg"])]
+    assert len(set(names)) == 4
+    for name in names:
+        assert name.startswith("sub/\u00e9\u00e9")
+        assert re.fullmatch(r".*~[0-9a-f]{8}-stylized-[12]-(one|two)\.jpg", name)
+        path = tmp_path / name
+        with atomic_write(path) as temporary:
+            temporary.write_text("")
+        assert path.exists()
+
+
+def test_names_that_are_not_utf8(folders, tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    for folder in folders:
+        shutil.copy(folder / "picture00.png", folder / name)
+    assert batch(folders, tmp_path / "out") == 0
+    assert [path.name for path in (tmp_path / "out").glob(f"{name}-*")] != []
+    assert batch(folders, tmp_path / "out") == 0
+
+
 def test_outputs_are_the_stylizers(folders, tmp_path):
     assert batch(folders, tmp_path / "out", "--alpha", 0.3, 0.9, "--size", 24) == 0
     stylizer = Stylizer.load(device="cpu")
@@ -98,6 +122,45 @@ def test_preserve_color(folders, tmp_path):
     assert to_image(load_picture(tmp_path / "out" / target.output).pixels[0]).tobytes() == expected.tobytes()
 
 
+def test_transparency_is_kept_in_png(folders, tmp_path):
+    for size in (0, 20):
+        image = Image.open(folders[0] / "picture00.png").convert("RGB")
+        opacity = Image.linear_gradient("L").resize(image.size)
+        image.putalpha(opacity)
+        image.save(folders[0] / "picture00.png")
+        batch(folders, tmp_path / f"{size}", "--size", size)
+        (out,) = (tmp_path / f"{size}").glob("picture00.png-*")
+        with Image.open(out) as found:
+            found = np.array(found.getchannel("A"), float)
+        assert found.shape == ((25, 20) if size else (40, 32))
+        wanted = opacity.resize((20, 25), Image.Resampling.BILINEAR) if size else opacity
+        assert abs(found - np.array(wanted, float)).max() < 2
+
+
+def test_results_do_not_depend_on_free_memory(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset_stylization, "_TILE_SIZE", 64)
+    write_pictures(folders[0], 1, size=(150, 90))
+    batch(folders, tmp_path / "much")
+    monkeypatch.setattr(pipeline, "budget", lambda device: 0)
+    batch(folders, tmp_path / "little")
+    assert files_of(tmp_path / "much") == files_of(tmp_path / "little")
+
+
+def test_fewer_threads_for_large_images(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(dataset_stylization, "budget", lambda device: 2 << 30)
+    Image.new("1", (3000, 1500)).save(folders[0] / "large.png")
+    stylizer, styles = Stylizer.load(device="cpu"), ordered(folders[1])
+
+    def count(*images, **values):
+        return DatasetStylizer(stylizer, Settings(*folders, tmp_path / "out", **values), styles).thread_count(images)
+
+    assert count("picture00.png") == 5  # what does not grow with the image is 400 MiB
+    assert count("picture00.png", "large.png") == 1
+    assert count("picture00.png", "large.png", size=256) == 4
+    assert count("picture00.png", "missing.png") == 5
+
+
 def ordered(folder):
     return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.png"))]
 
@@ -109,7 +172,7 @@ def test_an_image_alone_gets_what_it_gets_among_others(folders, tmp_path):
     shutil.copy(folders[0] / "nested/picture03.png", alone / "nested")
     batch((alone, folders[1]), tmp_path / "second", "--styles-per-image", 2)
     whole, part = (
-        {name: data for name, data in files(tmp_path / name).items() if "picture03.png-" in name}
+        {name: data for name, data in files_of(tmp_path / name).items() if "picture03.png-" in name}
         for name in ("out", "second")
     )
     assert len(part) == 2
@@ -159,7 +222,7 @@ def test_mended_images_are_made_by_the_next_run(folders, tmp_path):
     image.write_bytes(good)
     assert batch(folders, tmp_path / "out") == 0
     batch(folders, tmp_path / "fresh")
-    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "fresh")
     assert json.loads((tmp_path / "out/failures.json").read_text()) == []
 
 
@@ -192,6 +255,32 @@ def test_mistakes(folders, tmp_path, capsys):
     assert "found other values of style_images" in mistake()
 
 
+def test_an_output_that_is_no_folder(folders, tmp_path, capsys):
+    (tmp_path / "out").write_text("a file")
+    for out in (tmp_path / "out", tmp_path / "out/deeper"):
+        assert batch(folders, out) == 2
+        error = capsys.readouterr().err
+        assert error == f"error: {out}: expected a folder to write to, found {tmp_path / 'out'} to be a file\n"
+
+
+def test_precision_is_a_setting(folders, tmp_path, capsys):
+    assert batch(folders, tmp_path / "out", "--precision", "bfloat16") == 0
+    assert json.loads((tmp_path / "out/batch.json").read_text())["precision"] == "bfloat16"
+    assert batch(folders, tmp_path / "out") == 2
+    assert "found other values of decoder, precision" in capsys.readouterr().err
+
+
+def test_files_being_written_are_left_alone(folders, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, age in (("old", 10), ("new", -10)):
+        partial = out / f".x-stylized-1-{name}.abcd1234.png"
+        partial.write_bytes(b"half")
+        os.utime(partial, (time.time() - age,) * 2)
+    assert batch(folders, out) == 0
+    assert [path.name for path in out.glob(".*")] == [".x-stylized-1-new.abcd1234.png"]
+
+
 def test_killed_half_way_it_ends_as_if_nothing_had_been(folders, tmp_path):
     out = tmp_path / "out"
     more = ["--styles-per-image", "4"]
@@ -209,4 +298,4 @@ def test_killed_half_way_it_ends_as_if_nothing_had_been(folders, tmp_path):
     (out / "nested" / ".x-stylized-1-y.abcd1234.png").write_bytes(b"half")  # as if killed while writing
     assert batch(folders, out, *more) == 0
     batch(folders, tmp_path / "whole", *more)
-    assert files(out) == files(tmp_path / "whole")
+    assert files_of(out) == files_of(tmp_path / "whole")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -85,7 +87,7 @@ def test_a_folder_without_usable_images_is_an_error_that_names_it(tmp_path):
         (tmp_path / f"{k}.png").write_bytes(b"broken")
     with pytest.raises(AdaINError, match=f"{tmp_path}: expected usable images, found 3 that are not"):
         Images(list_images(tmp_path), 16).read(1)
-    with pytest.raises(AdaINError, match="^photos: expected usable images, found 3 that are not"):
+    with pytest.raises(AdaINError, match=r"^photos: expected usable images, found 3 that are not"):
         Images(list_images(tmp_path), 16, "photos").read(1)
 
 
@@ -102,6 +104,7 @@ def test_usable_images_come_once_in_their_order(tmp_path):
 
 def test_fingerprint_changes_with_the_files(folders, tmp_path):
     folder = write_pictures(tmp_path / "more", 3)
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(b"a name that is not UTF-8")
     first = listing_fingerprint(folder)
     assert listing_fingerprint(folder) == first
     write_pictures(folder, 4)
