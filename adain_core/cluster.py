@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,36 @@ except ImportError:
 
 _BATCH = 16  # images an actor takes at a time
 _BLOCK = 128  # images that are handed out again when an actor dies; those that are done are skipped then
+_ATTEMPTS = 3  # at one image
+
+
+class Attempts:
+    """How often each unfinished image was begun, counted by an actor of its own, which no image kills."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[bytes] = Counter()
+
+    def begin(self, image: bytes) -> int:
+        self._counts[image] += 1
+        return self._counts[image]
+
+    def finish(self, image: bytes) -> None:
+        del self._counts[image]
+
+
+class _Careful(DatasetStylizer):
+    """Leaves images alone that killed whoever worked on them: Ray hands them out for ever."""
+
+    attempts: Any  # the actor of `Attempts`
+
+    def __call__(self, image: str) -> list[Failure]:
+        name = os.fsencode(image)
+        if ray.get(self.attempts.begin.remote(name)) > _ATTEMPTS:
+            reason = f"expected a worker to survive this image, found that {_ATTEMPTS} died"
+            return [{"image": image, "style": None, "reason": reason}]
+        failures = super().__call__(image)
+        ray.get(self.attempts.finish.remote(name))
+        return failures
 
 
 class Worker:
@@ -32,13 +63,15 @@ class Worker:
 
     Args:
         given: Ray's reference to encoder, decoder, settings and style images.
+        attempts: the actor of `Attempts`.
         gpu: whether it has a GPU.
     """
 
-    def __init__(self, given: ray.ObjectRef, gpu: bool) -> None:
+    def __init__(self, given: ray.ObjectRef, attempts: Any, gpu: bool) -> None:
         encoder, decoder, settings, styles = ray.get(given)
         stylizer = Stylizer(encoder, decoder, "cuda" if gpu else "cpu", settings.precision)
-        self.work = DatasetStylizer(stylizer, settings, styles)
+        self.work = _Careful(stylizer, settings, styles)
+        self.work.attempts = attempts
         self.threads = GPU_THREADS if gpu else 1
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
@@ -57,7 +90,7 @@ def run_on_cluster(
 ) -> Iterator[list[Failure]]:
     """`DatasetStylizer.run` on the cluster that `connected` is about, in any order.
 
-    An actor that dies is replaced and its images handed out again.
+    An actor that dies is replaced and its images handed out again; one that kills whoever works on it is a failure.
 
     Args:
         work: models, settings and styles; all machines must see its folders under the same paths.
@@ -99,11 +132,12 @@ class _Driver:
 def _execute(given: ray.ObjectRef, images: Sequence[str], count: int, gpu: bool) -> Iterator[list[Failure]]:
     ray.data.DataContext.get_current().enable_progress_bars = False  # the command has one
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    attempts: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Attempts)
     rows = [{"image": os.fsencode(image)} for image in images]
     done = ray.data.from_items(rows, override_num_blocks=max(count, -(-len(rows) // _BLOCK))).map_batches(
         Worker,
         batch_size=_BATCH,
-        fn_constructor_kwargs={"given": given, "gpu": gpu},
+        fn_constructor_kwargs={"given": given, "attempts": attempts.remote(), "gpu": gpu},
         compute=ray.data.ActorPoolStrategy(size=count),
         num_gpus=1 if gpu else None,
         num_cpus=None if gpu else 1,

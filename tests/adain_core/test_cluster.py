@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from adain_core.cli import main
+from tests.conftest import ROOT
 
 from .pictures import files_of, write_pictures
 
@@ -99,6 +101,47 @@ def test_more_workers_than_there_are(folders, tmp_path, capsys):
     assert main(arguments) == 2
     assert capsys.readouterr().err == "error: --workers: expected at most the 2 CPUs there, found 3\n"
     assert not (tmp_path / "out").exists()
+
+
+def deadly() -> None:
+    """Run by each worker at its start: one of the images then kills whoever reads it."""
+    import os
+    import signal
+
+    from adain_core import dataset_stylization
+
+    load = dataset_stylization.load_picture
+
+    def load_or_die(path):
+        if path.name == "picture04.png":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return load(path)
+
+    dataset_stylization.load_picture = load_or_die
+
+
+def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_path, capsys):
+    if ray.is_initialized():
+        ray.shutdown()
+    ray.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=200 << 20,
+        log_to_driver=False,
+        runtime_env={"worker_process_setup_hook": deadly, "env_vars": {"PYTHONPATH": str(ROOT)}},
+    )
+    try:
+        assert main(["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]) == 0
+    finally:
+        ray.shutdown()
+    assert "69 written, 0 already there, 6 failed" in capsys.readouterr().out
+    lost = {name for name in expected if "picture04.png" in name}
+    found = files_of(tmp_path / "out")
+    failures = json.loads(found.pop("failures.json"))
+    assert found == {name: data for name, data in expected.items() if name not in {*lost, "failures.json"}}
+    reason = "expected a worker to survive this image, found that 3 died"
+    assert {"image": "picture04.png", "style": None, "reason": reason} in failures
 
 
 def test_no_cluster_there(folders, tmp_path, capsys):
