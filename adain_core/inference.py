@@ -1,19 +1,41 @@
 """Encoder and decoder for inference: the same numbers as their ``forward``, several times as fast on the CPU.
 
 The networks' parameters stay as they are. From them `fast` derives chains of layers for `adain_core.bands`, one for
-each resolution; deriving costs less than a millisecond, so nothing is kept that could go stale when a decoder is
-trained on or moved.
+each resolution, with kernels in other forms. Of a small frame's time deriving them would be a good part, so they are
+kept for as long as the parameters are the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from .bands import Convolution, Layer, MaxPool, UpsampledConvolution, run_chain
 from .decoder import Decoder
 from .vgg import VGGEncoder
+
+
+class _Place(NamedTuple):
+    """What tells whether a parameter has changed."""
+
+    parameter: int  # its id
+    version: int
+    address: int
+    device: torch.device
+    dtype: torch.dtype
+
+
+class _Kept(NamedTuple):
+    places: list[_Place]
+    parameters: list[nn.Parameter]  # held, so that no new one gets the same id
+    run: Callable[[Tensor], Tensor]
+
+
+_kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 
 
 def fast(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
@@ -24,6 +46,18 @@ def fast(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
     """
     if isinstance(model, Decoder) and model.normalization != "none":
         return model  # an ablation, whose statistics may be of the whole map
+    parameters = list(model.parameters())
+    # One that is trained changes all the time, and PyTorch does not count the changes of inference tensors.
+    if any(parameter.requires_grad or parameter.is_inference() for parameter in parameters):
+        return _derived(model)
+    places = [_Place(id(p), p._version, p.data_ptr(), p.device, p.dtype) for p in parameters]
+    kept = _kept.get(model)
+    if kept is None or kept.places != places:
+        kept = _kept[model] = _Kept(places, parameters, _derived(model))
+    return kept.run
+
+
+def _derived(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
     chains = _encoder_chains(model) if isinstance(model, VGGEncoder) else _decoder_chains(model)
 
     def run(x: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +65,48 @@ def test_derived_weights_follow_the_parameters(models):
         torch.testing.assert_close(after, decoder(features), atol=1e-5, rtol=0)
     assert not torch.allclose(before, after)
     assert decoder.state_dict().keys() == models[1].state_dict().keys()
+
+
+def test_what_is_derived_is_kept_until_a_parameter_changes():
+    decoder = load_decoder(DEFAULT_DECODER)
+    before = fast(decoder)
+    assert fast(decoder) is before
+    weight = decoder.c[0].weight
+    changes = {
+        "in place": lambda: weight.mul_(0.5),
+        "other data": lambda: setattr(weight, "data", weight.data.clone()),
+        "another parameter": lambda: setattr(decoder.c[0], "weight", torch.nn.Parameter(weight.clone(), False)),
+        "loaded": lambda: decoder.load_state_dict(load_decoder(DEFAULT_DECODER).state_dict()),
+        "another type": lambda: decoder.double(),
+    }
+    for name, change in changes.items():
+        change()
+        after = fast(decoder)
+        assert after is not before, name
+        assert fast(decoder) is after, name
+        before = after
+
+
+def test_nothing_is_kept_of_what_trains_or_is_not_counted():
+    decoder = load_decoder(DEFAULT_DECODER)
+    decoder.c[-1].bias.requires_grad_(True)
+    with torch.no_grad():
+        assert fast(decoder) is not fast(decoder)
+    with torch.inference_mode():
+        decoder = load_decoder(DEFAULT_DECODER)
+        features = torch.rand(1, 512, 2, 2)
+        fast(decoder)(features)
+        decoder.c[0].weight.mul_(0.5)
+        torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-5, rtol=0)
+
+
+def test_what_is_derived_goes_with_its_model():
+    decoder = load_decoder(DEFAULT_DECODER)
+    weight = weakref.ref(decoder.c[0].weight)
+    fast(decoder)
+    del decoder
+    gc.collect()
+    assert weight() is None
 
 
 @settings(max_examples=60, deadline=None)
