@@ -20,6 +20,7 @@ from .memory import automatic_tile_size, budget, pixels_in
 from .normalization import check_not_empty
 from .style import Style, check_same_encoder
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan, check_tile_size
+from .uploads import uploaded
 from .vgg import FEATURE_CHANNELS, STRIDE, VGGEncoder, check_images, feature_size
 
 # Pixels of a batch that go through together. More are not faster, and what is between two chains leaves the cache.
@@ -67,17 +68,17 @@ def encode(
     work = _Work(encoder, (height, width), batch, tile_size, memory)
     target = torch.device(device) if device is not None else work.device
 
-    def compute(samples: slice, tile: Tile) -> Tensor:
-        part = work.to_model(images[(samples, slice(None), *tile.outer.pixels)])
-        return work.run(part)[(..., *tile.inner.within(tile.outer).places)]
+    def cut(samples: slice, box: Box) -> Tensor:
+        return images[(samples, slice(None), *box.pixels)]
 
     if work.single:
-        tensor = compute(slice(0, batch), next(iter(TilePlan(*grid)))).to(target)
-        _tell(progress, 1, 1)
+        ((_, _, part),) = work.outputs(cut, progress)
+        tensor = part.to(target)
     else:
         tensor = _empty((batch, FEATURE_CHANNELS, *grid), work.dtype, target)
-        for samples, tile in work.parts(progress):
-            tensor[(samples, slice(None), *tile.inner.places)] = compute(samples, tile).to(target)
+        for samples, tile, part in work.outputs(cut, progress):
+            inner = part[(..., *tile.inner.within(tile.outer).places)]
+            tensor[(samples, slice(None), *tile.inner.places)] = inner.to(target)
     return Features(tensor, (height, width), encoder.fingerprint, None if places is None else places.to(target))
 
 
@@ -144,8 +145,11 @@ def decode(
     work = _Work(decoder, features.size, batch, tile_size, memory)
     target = torch.device(device) if device is not None else work.device
     images = _empty((batch, 3, height, width), torch.float32, target)
-    for samples, tile in work.parts(progress):
-        part = work.run(work.to_model(features.tensor[(samples, slice(None), *tile.outer.places)]))
+
+    def cut(samples: slice, box: Box) -> Tensor:
+        return features.tensor[(samples, slice(None), *box.places)]
+
+    for samples, tile, part in work.outputs(cut, progress):
         inner = images[(samples, slice(None), *tile.inner.pixels)]
         part = part[(..., *tile.inner.within(tile.outer).pixels)][..., : inner.shape[2], : inner.shape[3]]
         inner.copy_(part.clamp_(0, 1))
@@ -175,32 +179,26 @@ class _Work:
         """Whether everything fits through at once."""
         return self.chunk == self.batch and len(self.plan) == 1
 
-    def parts(self, progress: Progress | None) -> Iterator[tuple[slice, Tile]]:
-        """Samples and tiles in turn, telling the progress after each."""
-        starts = range(0, self.batch, self.chunk)
-        done, total = 0, len(starts) * len(self.plan)
-        for start in starts:
-            for tile in self.plan:
-                yield slice(start, min(start + self.chunk, self.batch)), tile
-                done += 1
-                _tell(progress, done, total)
+    def outputs(
+        self, cut: Callable[[slice, Box], Tensor], progress: Progress | None
+    ) -> Iterator[tuple[slice, Tile, Tensor]]:
+        """Samples and tiles in turn, with what the model makes of what ``cut`` gives for them.
 
-    def to_model(self, x: Tensor) -> Tensor:
-        if self.device.type == "cuda" and x.device.type == "cpu":
-            # From pinned memory the copy overlaps with what the GPU still computes; types change there.
-            x = x.pin_memory().to(self.device, non_blocking=True)
-        return x.to(self.device, self.dtype, memory_format=torch.channels_last)
+        Tells the progress after each.
+        """
+        starts = range(0, self.batch, self.chunk)
+        parts = [(slice(start, min(start + self.chunk, self.batch)), tile) for start in starts for tile in self.plan]
+        inputs = uploaded((cut(samples, tile.outer) for samples, tile in parts), self.device, self.dtype)
+        for done, ((samples, tile), x) in enumerate(zip(parts, inputs, strict=True), 1):
+            yield samples, tile, self.run(x)
+            if progress is not None:
+                progress(done, len(parts))
 
 
 def _pixels(box: Box, size: tuple[int, int]) -> int:
     """How many pixels of an image of that size a box has."""
     rows, columns = (min(side.stop, length) - side.start for side, length in zip(box.pixels, size, strict=True))
     return rows * columns
-
-
-def _tell(progress: Progress | None, done: int, total: int) -> None:
-    if progress is not None:
-        progress(done, total)
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
