@@ -284,7 +284,7 @@ class _Report:
         if not skipped:
             return self.trainer.warnings
         names = ", ".join(skipped[:_NAMED]) + (", …" if len(skipped) > _NAMED else "")
-        return [*self.trainer.warnings, f"skipped {len(skipped)} image file{'s' if len(skipped) > 1 else ''}: {names}"]
+        return [*self.trainer.warnings, f"images left out: {len(skipped)} ({names})"]
 
     def _show(self, *lines: str) -> None:
         """One text for all lines: a new one replaces the last on the node."""
