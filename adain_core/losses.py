@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .normalization import Statistics, channel_statistics
+from .normalization import Statistics, at_least_float32, channel_statistics
 from .training_statistics import training_statistics
 
 
@@ -28,7 +28,7 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
         features: relu4_1 features of the output, ``f(g(t))``, ``[B, C, H, W]``.
         target: AdaIN's output ``t``, the same shape.
     """
-    return F.mse_loss(_wide(features), _wide(target))
+    return F.mse_loss(at_least_float32(features), at_least_float32(target))
 
 
 def style_terms(features: Sequence[Tensor], style: Sequence[Statistics]) -> list[Tensor]:
@@ -63,7 +63,7 @@ def gram_matrix(features: Tensor) -> Tensor:
 
     Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3.
     """
-    flat = _wide(features).flatten(2)
+    flat = at_least_float32(features).flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
@@ -93,12 +93,12 @@ def reconstruction_loss(output: Tensor, target: Tensor, samples: Tensor) -> Tens
             number, so that it stays a mean over the batch however the batch is split.
     """
     chosen = _Samples.apply(output, samples)
-    return (_wide(chosen) - _wide(target[samples])).square().sum() / output.numel()
+    return (at_least_float32(chosen) - at_least_float32(target[samples])).square().sum() / output.numel()
 
 
 def range_loss(output: Tensor) -> Tensor:
     """``mean(max(-x, 0)^2 + max(x - 1, 0)^2)``: what clamping to 0..1 would cut off. ``output``: images."""
-    output = _wide(output)
+    output = at_least_float32(output)
     return (output - output.clamp(0, 1)).square().mean()
 
 
@@ -120,7 +120,9 @@ def anchor_loss(output: Tensor, anchor: Tensor, samples: Tensor) -> Tensor:
         anchor: what a frozen decoder made of the same features.
         samples: as in `reconstruction_loss`.
     """
-    return reconstruction_loss(F.avg_pool2d(_wide(output), 8), F.avg_pool2d(_wide(anchor).clamp(0, 1), 8), samples)
+    return reconstruction_loss(
+        F.avg_pool2d(at_least_float32(output), 8), F.avg_pool2d(at_least_float32(anchor).clamp(0, 1), 8), samples
+    )
 
 
 def weighted_sum(terms: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
@@ -144,7 +146,3 @@ class _Samples(torch.autograd.Function):
         whole = torch.zeros_like(x)
         whole[samples] = gradient
         return whole, None
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()

@@ -36,7 +36,8 @@ class Statistics(NamedTuple):
     std: Tensor
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision widened to float32; float32 and float64 as they are."""
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
@@ -64,7 +65,7 @@ def channel_statistics(x: Tensor, mask: Tensor | None = None, eps: float = EPSIL
     Raises:
         AdaINError: the mask's shape does not fit or its weights sum to 0 for a sample.
     """
-    x = _at_least_float32(x)
+    x = at_least_float32(x)
     if mask is None:
         variance, mean = torch.var_mean(x, dim=(2, 3), correction=0)
         return Statistics(mean, std_from_variance(variance, eps))
@@ -94,7 +95,7 @@ def check_not_empty(mask: Tensor) -> None:
 
 
 def _scale_and_shift(x: Tensor, statistics: Statistics, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
-    normalized = (_at_least_float32(x) - _over_space(statistics.mean)) / _over_space(statistics.std)
+    normalized = (at_least_float32(x) - _over_space(statistics.mean)) / _over_space(statistics.std)
     if gamma is not None:
         normalized = normalized * _over_space(gamma)
     if beta is not None:
@@ -114,7 +115,7 @@ def batch_norm(x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = Non
     Returns:
         ``[B, C, H, W]``, the input's type.
     """
-    variance, mean = torch.var_mean(_at_least_float32(x), dim=(0, 2, 3), correction=0)
+    variance, mean = torch.var_mean(at_least_float32(x), dim=(0, 2, 3), correction=0)
     return _scale_and_shift(x, Statistics(mean, std_from_variance(variance, eps)), gamma, beta)
 
 
