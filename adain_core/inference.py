@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor, nn
 
 from .bands import Convolution, Layer, MaxPool, UpsampledConvolution, run_chain
+from .compiled import compiled
 from .decoder import Decoder
 from .vgg import VGGEncoder
 
@@ -36,6 +37,13 @@ class _Kept(NamedTuple):
 
 
 _kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
+_to_compile: WeakSet[nn.Module] = WeakSet()
+
+
+def compile_from_now_on(model: VGGEncoder | Decoder) -> None:
+    """Has `fast` compile the model for each size of input it meets, see `adain_core.compiled`."""
+    _to_compile.add(model)
+    _kept.pop(model, None)
 
 
 def fast(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
@@ -65,7 +73,7 @@ def _derived(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
             x = run_chain(chain, x)
         return x
 
-    return run
+    return compiled(run, next(model.parameters()).device) if model in _to_compile else run
 
 
 def _encoder_chains(encoder: VGGEncoder) -> list[list[Layer]]:

@@ -14,6 +14,7 @@ from .decoder import Decoder, check_takes_adain
 from .devices import parse_device, parse_precision
 from .errors import AdaINError
 from .features import Features
+from .inference import compile_from_now_on
 from .pipeline import Progress, apply_style, decode, encode
 from .pretrained import load_pair
 from .style import Style, check_same_encoder, mix
@@ -62,6 +63,11 @@ class Stylizer:
             AdaINError: a file that cannot be read, or a decoder trained for another encoder or by concatenation.
         """
         return cls(*load_pair(encoder, decoder), device, precision)
+
+    def compile(self) -> None:
+        """Compiles the models, from now on, for each size of image they meet, see `adain_core.compiled`."""
+        compile_from_now_on(self.encoder)
+        compile_from_now_on(self.decoder)
 
     def encode(
         self,

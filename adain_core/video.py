@@ -47,6 +47,7 @@ class VideoJob:
         crf: quality, 0 (best, large) .. 51.
         smooth: how much each frame keeps of those before it, 0..1, see `adain_core.temporal`; 0: none.
         flow: with smooth: blend outputs along the optical flow too.
+        compile: compile the models for the frames' size, see `adain_core.compiled`.
 
     Attributes:
         done: frames finished so far, those of an earlier run included.
@@ -68,6 +69,7 @@ class VideoJob:
         crf: float = 18,
         smooth: float = 0.0,
         flow: bool = False,
+        compile: bool = False,
     ) -> None:
         self.stylizer, self.alpha, self.crf = stylizer, check_alpha(alpha), crf
         if not 0 <= crf <= MAX_CRF:
@@ -83,8 +85,11 @@ class VideoJob:
         if self.output.exists() and self.output.samefile(self.source):
             raise AdaINError(f"{output}: expected another file than the source, found the same")
         check_container(self.output, self.source, self.reader.info)
-        self.parts = Parts(self.output, self._settings(styles, keys) | {"smooth": smooth, "flow": flow})
+        switches = {"smooth": smooth, "flow": flow, "compile": compile}
+        self.parts = Parts(self.output, self._settings(styles, keys) | switches)
         self.track = StyleTrack([stylizer.style(pixels) for pixels in styles], keys)
+        if compile:  # not before: each style image may have a size of its own
+            stylizer.compile()
         self.done, self._last = 0, None
         for segment in self.parts.segments():
             frames, self._last = segment_end(segment, self.reader.info)

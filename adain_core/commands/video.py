@@ -48,6 +48,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument("--flow", action="store_true", help="with --smooth: also along the optical flow; needs OpenCV")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="for long videos on CUDA: compile the models for the frames' size first, which takes a minute or so",
+    )
     add_model_options(parser)
     add_precision_option(parser)
     parser.set_defaults(run=run)
@@ -66,6 +71,7 @@ def run(options: argparse.Namespace) -> None:
         crf=options.crf,
         smooth=options.smooth,
         flow=options.flow,
+        compile=options.compile,
     )
     with tqdm(desc="video", unit=" frames", initial=job.done, total=job.total) as bar:
         job.run(lambda done, total: bar.update(done - bar.n))
