@@ -20,7 +20,7 @@ from .memory import automatic_tile_size, budget, pixels_in
 from .normalization import check_not_empty
 from .style import Style, check_same_encoder
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan, check_tile_size
-from .uploads import uploaded
+from .transfers import downloaded, uploaded
 from .vgg import FEATURE_CHANNELS, STRIDE, VGGEncoder, check_images, feature_size
 
 # Pixels of a batch that go through together. More are not faster, and what is between two chains leaves the cache.
@@ -71,14 +71,15 @@ def encode(
     def cut(samples: slice, box: Box) -> Tensor:
         return images[(samples, slice(None), *box.pixels)]
 
+    def keep(tile: Tile, part: Tensor) -> Tensor:
+        return part[(..., *tile.inner.within(tile.outer).places)]
+
     if work.single:
-        ((_, _, part),) = work.outputs(cut, progress)
-        tensor = part.to(target)
+        ((_, _, tensor),) = work.outputs(cut, keep, target, progress)
     else:
         tensor = _empty((batch, FEATURE_CHANNELS, *grid), work.dtype, target)
-        for samples, tile, part in work.outputs(cut, progress):
-            inner = part[(..., *tile.inner.within(tile.outer).places)]
-            tensor[(samples, slice(None), *tile.inner.places)] = inner.to(target)
+        for samples, tile, part in work.outputs(cut, keep, target, progress):
+            tensor[(samples, slice(None), *tile.inner.places)] = part
     return Features(tensor, (height, width), encoder.fingerprint, None if places is None else places.to(target))
 
 
@@ -149,10 +150,12 @@ def decode(
     def cut(samples: slice, box: Box) -> Tensor:
         return features.tensor[(samples, slice(None), *box.places)]
 
-    for samples, tile, part in work.outputs(cut, progress):
-        inner = images[(samples, slice(None), *tile.inner.pixels)]
-        part = part[(..., *tile.inner.within(tile.outer).pixels)][..., : inner.shape[2], : inner.shape[3]]
-        inner.copy_(part.clamp_(0, 1))
+    def keep(tile: Tile, part: Tensor) -> Tensor:
+        rows, columns = images[(0, 0, *tile.inner.pixels)].shape
+        return part[(..., *tile.inner.within(tile.outer).pixels)][..., :rows, :columns].clamp_(0, 1)
+
+    for samples, tile, part in work.outputs(cut, keep, target, progress):
+        images[(samples, slice(None), *tile.inner.pixels)] = part
     return images
 
 
@@ -180,17 +183,22 @@ class _Work:
         return self.chunk == self.batch and len(self.plan) == 1
 
     def outputs(
-        self, cut: Callable[[slice, Box], Tensor], progress: Progress | None
+        self,
+        cut: Callable[[slice, Box], Tensor],
+        keep: Callable[[Tile, Tensor], Tensor],
+        target: torch.device,
+        progress: Progress | None,
     ) -> Iterator[tuple[slice, Tile, Tensor]]:
-        """Samples and tiles in turn, with what the model makes of what ``cut`` gives for them.
+        """Samples and tiles in turn, with what is kept of what the model makes of what ``cut`` gives for them.
 
         Tells the progress after each.
         """
         starts = range(0, self.batch, self.chunk)
         parts = [(slice(start, min(start + self.chunk, self.batch)), tile) for start in starts for tile in self.plan]
-        inputs = uploaded((cut(samples, tile.outer) for samples, tile in parts), self.device, self.dtype)
-        for done, ((samples, tile), x) in enumerate(zip(parts, inputs, strict=True), 1):
-            yield samples, tile, self.run(x)
+        inputs = uploaded(((part, cut(part[0], part[1].outer)) for part in parts), self.device, self.dtype)
+        outputs = ((part, keep(part[1], self.run(x))) for part, x in inputs)
+        for done, ((samples, tile), x) in enumerate(downloaded(outputs, self.device, target), 1):
+            yield samples, tile, x
             if progress is not None:
                 progress(done, len(parts))
 

@@ -22,6 +22,7 @@ from .pyav import import_av
 from .style_track import StyleTrack, check_keys
 from .stylizer import Stylizer
 from .temporal import TemporalSmoother
+from .transfers import downloaded, uploaded
 from .video_parts import Parts
 from .video_reader import VideoFrame, VideoReader
 from .video_writer import MAX_CRF, check_container, join, segment_end, write_segment
@@ -128,17 +129,28 @@ class VideoJob:
 
     def _stylized(self, decoded: Generator[VideoFrame, None, None], start: int) -> Generator[VideoFrame, None, None]:
         with closing(decoded):
-            for number, frame in enumerate(decoded, start):
-                pixels = _to_pixels(frame.levels, self.stylizer.device)
-                features, style = self.stylizer.encode(pixels), self.track.at(number)
-                if self.smoother is None:
-                    result = self.stylizer.decode(apply_style(features, style, self.alpha))
-                else:
-                    features, cuts = self.smoother.apply(features, style, self.alpha)
-                    result = self.smoother.blend(self.stylizer.decode(features), pixels, cuts)
-                    if (number + 1) % SEGMENT_FRAMES == 0:
-                        self._states[number // SEGMENT_FRAMES] = self.smoother.state()
-                yield replace(frame, levels=_to_levels(result, frame.levels.dtype))
+            for frame, levels in downloaded(self._levels(decoded, start), self.stylizer.device, torch.device("cpu")):
+                yield replace(frame, levels=levels.numpy().astype(frame.levels.dtype))
+
+    def _levels(
+        self, decoded: Generator[VideoFrame, None, None], start: int
+    ) -> Generator[tuple[VideoFrame, Tensor], None, None]:
+        """Frames with what they become, on the device, ``[H, W, 3]``."""
+        frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in decoded)
+        inputs = uploaded(frames, self.stylizer.device, torch.float32)
+        for number, (frame, levels) in enumerate(inputs, start):
+            largest = np.iinfo(frame.levels.dtype).max
+            pixels = levels / largest
+            features, style = self.stylizer.encode(pixels), self.track.at(number)
+            if self.smoother is None:
+                result = self.stylizer.decode(apply_style(features, style, self.alpha))
+            else:
+                features, cuts = self.smoother.apply(features, style, self.alpha)
+                result = self.smoother.blend(self.stylizer.decode(features), pixels, cuts)
+                if (number + 1) % SEGMENT_FRAMES == 0:
+                    self._states[number // SEGMENT_FRAMES] = self.smoother.state()
+            rounded = (result[0].permute(1, 2, 0) * largest).round()
+            yield frame, rounded.to(torch.uint8 if largest == np.iinfo(np.uint8).max else torch.int32)
 
     def _segment(self, number: int, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         """The next segment's frames; behind the last one the smoother's state is kept, before the segment counts."""
@@ -173,14 +185,3 @@ class VideoJob:
             "frames per segment": SEGMENT_FRAMES,
             "libavcodec": list(import_av().library_versions["libavcodec"]),
         }
-
-
-def _to_pixels(levels: np.ndarray, device: torch.device) -> Tensor:
-    """``[H, W, 3]`` uint8 or uint16 as ``[1, 3, H, W]`` 0..1."""
-    return torch.from_numpy(levels).to(device).permute(2, 0, 1)[None].float() / np.iinfo(levels.dtype).max
-
-
-def _to_levels(pixels: Tensor, dtype: np.dtype) -> np.ndarray:
-    """The inverse, rounded to the nearest level."""
-    levels = (pixels[0].permute(1, 2, 0) * np.iinfo(dtype).max).round()
-    return levels.to(torch.uint8 if dtype == np.uint8 else torch.int32).cpu().numpy().astype(dtype)

@@ -1,4 +1,4 @@
-"""Uploads: on the CPU for real, on CUDA as the order of what is asked of it."""
+"""Copies between devices: on the CPU for real, on CUDA as the order of what is asked of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from adain_core.uploads import uploaded
+from adain_core.transfers import downloaded, uploaded
 
 
 def test_parts_arrive_in_order_one_at_a_time():
@@ -16,9 +16,11 @@ def test_parts_arrive_in_order_one_at_a_time():
     def parts():
         for k in range(3):
             asked.append(k)
-            yield torch.full((1, 2, 3, 4), float(k))
+            yield f"part {k}", torch.full((1, 2, 3, 4), float(k))
 
-    for k, x in enumerate(uploaded(parts(), torch.device("cpu"), torch.float64)):
+    cpu = torch.device("cpu")
+    for k, (name, x) in enumerate(downloaded(uploaded(parts(), cpu, torch.float64), cpu, cpu)):
+        assert name == f"part {k}"
         assert asked == list(range(k + 1))
         assert (x == k).all()
         assert x.dtype == torch.float64
@@ -41,9 +43,9 @@ def log(monkeypatch):
             self.name = name
 
         def record_event(self):
-            copied = log[-1]
+            last = log[-1]
             log.append(f"event on {self.name}")
-            return copied
+            return last
 
         def wait_event(self, event):
             log.append(f"{self.name} waits for: {event}")
@@ -66,8 +68,8 @@ def log(monkeypatch):
             return self
 
         def to(self, device, *types, non_blocking=False, **format):
-            if non_blocking:
-                log.append(f"{self.name} on {active[-1]}")
+            if non_blocking or device.type == "cpu":
+                log.append(f"{self.name} to {device.type} on {active[-1]}")
             return self
 
         def record_stream(self, stream):
@@ -78,23 +80,47 @@ def log(monkeypatch):
 
 
 def test_on_cuda_each_copy_starts_before_the_part_before_it_is_computed(log):
-    for x in uploaded(map(log.part, "ab"), torch.device("cuda"), torch.float16):
-        log.append(f"compute {x.name}")
+    for name, x in uploaded(((name, log.part(name)) for name in "ab"), torch.device("cuda"), torch.float16):
+        assert x.name == name
+        log.append(f"compute {name}")
     assert log == [
-        "a on copies",
+        "a to cuda on copies",
         "event on copies",
-        "b on copies",
+        "b to cuda on copies",
         "event on copies",
-        "computing waits for: a on copies",
+        "computing waits for: a to cuda on copies",
         "a used on computing",
         "compute a",
-        "computing waits for: b on copies",
+        "computing waits for: b to cuda on copies",
         "b used on computing",
         "compute b",
     ]
 
 
 def test_what_is_on_the_gpu_already_is_not_copied(log):
-    parts = [log.part("a", "cuda"), log.part("b", "cuda")]
-    assert [x.name for x in uploaded(parts, torch.device("cuda"), torch.float16)] == ["a", "b"]
+    parts = [(name, log.part(name, "cuda")) for name in "ab"]
+    assert [name for name, _ in uploaded(parts, torch.device("cuda"), torch.float16)] == ["a", "b"]
     assert log == []
+
+
+def test_from_cuda_each_copy_starts_after_the_next_part_is_given_to_the_gpu(log):
+    def computed():
+        for name in "ab":
+            log.append(f"compute {name}")
+            yield name, log.part(name, "cuda")
+
+    for name, x in downloaded(computed(), torch.device("cuda"), torch.device("cpu")):
+        assert x.name == name
+        log.append(f"write {name}")
+    assert log == [
+        "compute a",
+        "event on computing",
+        "compute b",
+        "event on computing",
+        "copies waits for: compute a",
+        "a to cpu on copies",
+        "write a",
+        "copies waits for: compute b",
+        "b to cpu on copies",
+        "write b",
+    ]
