@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+import torch
+
 from ..adain_core.checkpoint import load_decoder, load_encoder, read_metadata
 from ..adain_core.download import AUTHORS_DECODER, AUTHORS_ENCODER, KnownModel, fetch_model, torchvision_encoder
 from ..adain_core.errors import AdaINError
@@ -24,6 +26,7 @@ FETCHED: dict[str, dict[str, KnownModel]] = {
 
 
 @lru_cache(maxsize=_KEPT)
+@torch.inference_mode(False)  # what is derived from weights is kept only for such whose changes PyTorch counts
 def _load(kind: str, path: Path, changed: int) -> host.ManagedModel:
     """One model for all nodes and runs; a file that changed on disk is another one."""
     return host.ManagedModel(load_encoder(path) if kind == "encoder" else load_decoder(path))

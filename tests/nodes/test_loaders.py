@@ -76,3 +76,12 @@ def test_a_changed_file_is_loaded_again(loaders, tmp_path, monkeypatch):
     path.touch()
     assert loaders.LoadEncoder.IS_CHANGED(path.name) != before
     assert loaders.LoadEncoder().load(path.name)[0] is not seen
+
+
+def test_what_is_derived_from_weights_is_kept_from_run_to_run(pack, loaders):
+    """ComfyUI runs nodes in inference mode."""
+    fast = sys.modules[f"{pack.__name__}.adain_core.inference"].fast
+    loaders._load.cache_clear()
+    with torch.inference_mode():
+        (decoder,) = loaders.LoadDecoder().load(DEFAULT_DECODER.name)
+        assert fast(decoder.load()) is fast(decoder.load())
