@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -120,22 +122,28 @@ def deadly() -> None:
     dataset_stylization.load_picture = load_or_die
 
 
-def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_path, capsys):
-    if ray.is_initialized():
-        ray.shutdown()
-    ray.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=200 << 20,
-        log_to_driver=False,
-        runtime_env={"worker_process_setup_hook": deadly, "env_vars": {"PYTHONPATH": str(ROOT)}},
-    )
-    try:
-        assert main(["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]) == 0
-    finally:
-        ray.shutdown()
-    assert "69 written, 0 already there, 6 failed" in capsys.readouterr().out
+# In a process of its own: Ray has one cluster in a process, and after deaths may end it.
+DEADLY = """
+import sys
+
+import ray
+
+from adain_core.cli import main
+from tests.adain_core.test_cluster import deadly
+
+options = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 200 << 20, "log_to_driver": False}
+ray.init("local", **options, runtime_env={"worker_process_setup_hook": deadly})
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_path):
+    arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", DEADLY, *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    assert ran.returncode == 0, ran.stderr
+    assert "69 written, 0 already there, 6 failed" in ran.stdout
     lost = {name for name in expected if "picture04.png" in name}
     found = files_of(tmp_path / "out")
     failures = json.loads(found.pop("failures.json"))
