@@ -5,96 +5,55 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from .checkpoint import encoder_fingerprint, fingerprint, save_model
-from .dataset import Batch, Images, Pairs, center_crop, hold_out, list_images, names_fingerprint, stream
+from .checkpoint import encoder_fingerprint, fingerprint
+from .dataset import Batch, stream
 from .decoder import Decoder
-from .devices import cpu_capabilities
+from .devices import training_precision
 from .errors import AdaINError
 from .evaluation import Evaluation, evaluate
-from .files import atomic_write, check_folder
 from .history import History
 from .initialization import new_decoder, scale_to_unit_variance
-from .muon import Muon
 from .normalization import channel_statistics
 from .objective import Objective, decoder_input
-from .plotting import plot_losses, sample_grid
+from .optimizers import make_optimizers, set_learning_rate
+from .plotting import sample_grid
 from .processes import Processes
+from .run_folder import RunFolder
 from .schedule import learning_rate
 from .style import check_same_encoder
 from .training_config import TrainingConfig
-from .training_state import TrainingState, capture, load_state, remove_leftovers, save_state, saved_states
+from .training_images import Source, TrainingImages
+from .training_progress import Pace, Progress
+from .training_state import TrainingState, capture
 from .vgg import VGGEncoder
 
 log = logging.getLogger(__name__)
 
-Source = str | Path | Sequence[Path]
-
-PREVIEW_PAIRS = 4
 FEW_STEPS = 5000  # from new weights, fewer than these leave grey pictures
-# Under Muon, Adam's learning rate for biases and the last layer, and its betas: found by trial with Muon's at 0.001.
-_BESIDE_MUON, _BETAS_BESIDE_MUON = 0.3, (0.9, 0.99)
 _CUDA_REPORT_EVERY = 10  # reading losses makes the host wait for the GPU
-_RATE_WINDOW = 20
 
 
 class TrainingDiverged(AdaINError):
     """A loss or a weight became infinite or not a number."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a training is.
-
-    Attributes:
-        step, steps: done and wanted.
-        losses: smoothed, by name.
-        steps_per_second: lately.
-        seconds_left: at that rate.
-        preview: the newest grid of samples, only when it is new.
-        evaluation: its figures, likewise.
-    """
-
-    step: int
-    steps: int
-    losses: dict[str, float]
-    steps_per_second: float
-    seconds_left: float
-    preview: Image.Image | None = None
-    evaluation: Evaluation | None = None
-
-    def __str__(self) -> str:
-        left = time.strftime("%H:%M:%S", time.gmtime(self.seconds_left))
-        days = int(self.seconds_left // 86400)
-        losses = "  ".join(f"{name} {self.losses[name]:.3f}" for name in ("content", "style") if name in self.losses)
-        return (
-            f"step {self.step}/{self.steps}  {losses or 'loss {:.4f}'.format(self.losses.get('total', math.nan))}  "
-            f"{self.steps_per_second:.2f} steps/s  {f'{days} d ' if days else ''}{left} left"
-        )
-
-
 class Trainer:
     """One training in one folder.
-
-    The folder holds ``decoder.safetensors`` (from the first moment on, always complete), ``checkpoints/`` (the newest
-    few, with everything to resume from), ``preview.png`` and ``previews/``, ``losses.png``, ``history.json`` and
-    ``config.json``.
 
     Args:
         encoder: what to train a decoder for; moved to the device and frozen.
         config: everything that decides the result.
         content, style: folders of images, or lists of files.
-        folder: of the run.
+        folder: of the run, see `adain_core.run_folder.RunFolder`.
         start: decoder to start from; None: new weights.
         anchor: decoder for the anchor loss; None: ``start``.
         resume: go on from the folder's newest checkpoint, if there is one.
@@ -104,6 +63,7 @@ class Trainer:
         info: text for the decoder's metadata, such as its licence.
 
     Attributes:
+        folder: the run's files.
         step: optimizer steps done.
         history: the losses so far.
         skipped: image files left out so far, and why.
@@ -133,40 +93,34 @@ class Trainer:
     ) -> None:
         self.processes = processes or Processes(0, 1, next(encoder.parameters()).device)
         self.device = self.processes.device
-        self.config = replace(config, precision=resolve_precision(config.precision, self.device))
-        self.folder = Path(folder)
+        self.config = replace(config, precision=training_precision(config.precision, self.device))
         self.workers = workers
-        self.export = Path(export) if export else None
         self.info = dict(info or {})
         self.step = 0
         self.history = History()
-        self.skipped: dict[str, str] = {}
         self.evaluation: Evaluation | None = None
         self.fingerprint = encoder.fingerprint or encoder_fingerprint(encoder)
         self._stop = False
         self._saved_step: int | None = None
         self._previewed_step: int | None = None
         self._check(start, anchor)
-        check_folder(self.folder)
+        self.folder = RunFolder(folder, export)
 
         self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self.warnings: list[str] = []
-        self._read_folders(content, style)
+        images = TrainingImages.read(content, style, self.config)
+        self._pairs, self._held_out = images.pairs, images.held_out
+        self.skipped = images.skipped
         self._objective = Objective(self.encoder, self.config, self._frozen(anchor or start))
-        self._inputs |= {
+        self._inputs = images.fingerprints | {
             name: fingerprint(decoder.state_dict(), decoder.architecture)
             for name, decoder in (("decoder", start), ("anchor", anchor))
             if decoder is not None
         }
         found = self._find_state(resume)
-        if not self.processes.equal(found[0].step if found else -1):
-            raise AdaINError(
-                f"{self.folder}: expected every process to find the same checkpoint there, found different ones; "
-                "the folder must be on a disk that all machines share"
-            )
         self.decoder = self._first_decoder(encoder.architecture, start, new=start is None and found is None)
         self._ddp = self.processes.wrap(self.decoder)
-        self.optimizers = make_optimizers(self.decoder, self.config)
+        self.optimizers = make_optimizers(self.decoder, self.config.optimizer)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "float16")
         if found is not None:
             self._restore(*found)
@@ -176,10 +130,6 @@ class Trainer:
     @property
     def done(self) -> bool:
         return self.step >= self.config.steps
-
-    @property
-    def decoder_path(self) -> Path:
-        return self.folder / "decoder.safetensors"
 
     def request_stop(self) -> None:
         """Makes `train` save and return after the step it is in, on CUDA within ten. Safe in a signal handler."""
@@ -200,7 +150,7 @@ class Trainer:
         """
         every = _CUDA_REPORT_EVERY if self.device.type == "cuda" else 1
         pending: list[dict[str, Tensor]] = []
-        times: deque[tuple[int, float]] = deque([(self.step, time.monotonic())], maxlen=_RATE_WINDOW)
+        pace = Pace(self.step)
         if self._saved_step is None:
             self.save()
         pin = self.device.type == "cuda"
@@ -220,9 +170,9 @@ class Trainer:
                     self.preview()
                 if save:
                     self.save()
-                times.append((self.step, time.monotonic()))
+                rate = pace.at(self.step)
                 if report and p.first:
-                    self._report(report, times, preview)
+                    self._report(report, rate, preview)
                 if stop:
                     break
         self.finish()
@@ -250,17 +200,11 @@ class Trainer:
             capture(self.decoder, self.optimizers),
             self._scaler.state_dict(),
         )
-        save_state(self._checkpoints, state, self.config.keep)
+        self.folder.save_state(state, self.skipped)
         self._saved_step = self.step
-        curves = self.history.thinned()
-        self._write_text("config.json", self.config.to_json())
-        self._write_text("history.json", json.dumps(curves | {"skipped": self.skipped}, indent=1))
-        shown: dict[str, list[float]] = {name: curves[name] for name in ("content", "style") if name in curves}
-        self._write_image("losses.png", plot_losses(curves["step"], shown or {"total": curves.get("total", [])}))
 
     def _save_decoder(self) -> None:
-        for path in filter(None, (self.decoder_path, self.export)):
-            save_model(path, self.decoder, self._metadata())
+        self.folder.save_decoder(self.decoder, self._metadata())
 
     def preview(self) -> Image.Image | None:
         """Decodes the held-out pairs, writes the grid, and measures it; None on processes that do not write."""
@@ -277,14 +221,9 @@ class Trainer:
                 "content = style": self.evaluation.reconstructions,
             }
         )
-        self._write_image(f"previews/step-{self.step:08d}.png", self._preview)
-        self._write_image("preview.png", self._preview)
+        self.folder.save_preview(self._preview, self.step)
         log.info("step %d, held-out pairs: %s", self.step, json.dumps(self.evaluation.figures()))
         return self._preview
-
-    @property
-    def _checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
 
     def _check(self, start: Decoder | None, anchor: Decoder | None) -> None:
         config, world = self.config, self.processes.world
@@ -308,60 +247,26 @@ class Trainer:
                 f"configured, found {start.normalization} and {start.conditioning}"
             )
 
-    def _read_folders(self, content: Source, style: Source) -> None:
-        self._inputs: dict[str, str] = {}
-        sides, crop = [], self.config.largest_crop
-        files: list[list[Path]] = []
-        for role, source in (("content", content), ("style", style)):
-            listed = isinstance(source, (str, Path))
-            found = list_images(source) if isinstance(source, (str, Path)) else list(source)
-            paths, held = hold_out(found, PREVIEW_PAIRS)
-            # Reading finds out now, and not hours later, that a folder has nothing to train on.
-            images = Images(paths, crop // 2, str(source) if listed else None)
-            first = images.read(0)
-            kept = Images(held, crop // 2)
-            pixels = [center_crop(x, crop) for x in kept.usable()] or [center_crop(first, crop)]
-            sides.append(torch.stack((pixels * PREVIEW_PAIRS)[:PREVIEW_PAIRS]))
-            self.skipped |= images.skipped | kept.skipped
-            self._inputs[role] = names_fingerprint(found)
-            files.append(paths)
-        self._held_out = (sides[0], sides[1])
-        self._pairs = Pairs(files[0], files[1], self.config)
-
     def _find_state(self, resume: bool) -> tuple[TrainingState, Path] | None:
-        """The newest checkpoint that can be read; one that cannot is passed over, said so, and renamed."""
-        folder = self._checkpoints
-        paths = saved_states(folder) if folder.is_dir() else []
-        if paths and not resume:
-            raise AdaINError(
-                f"{self.folder}: expected a new folder, found a run with checkpoints; resume it or choose another name"
-            )
-        if self.processes.first:
-            remove_leftovers(self.folder, self.export)
-        broken: list[Path] = []
-        for path in reversed(paths):
-            try:
-                state = load_state(path)
-            except AdaINError as error:
-                log.warning("%s; trying the one before", error)
-                broken.append(path)
-                continue
+        found = self.folder.newest_state(resume, write=self.processes.first)
+        if found is not None:
+            state, _ = found
             self.config.check_resumable(state.config)
             check_same_encoder(self.fingerprint, state.encoder)
             self._check_inputs(state.inputs)
-            for unreadable in broken if self.processes.first else ():
-                unreadable.replace(unreadable.with_suffix(".broken"))  # or it would count among those to keep
-            return state, path
-        if paths:
-            raise AdaINError(f"{folder}: expected a checkpoint that can be read, found {len(paths)} that cannot")
-        return None
+        if not self.processes.equal(found[0].step if found else -1):
+            raise AdaINError(
+                f"{self.folder.path}: expected every process to find the same checkpoint there, found different ones; "
+                "the folder must be on a disk that all machines share"
+            )
+        return found
 
     def _check_inputs(self, saved: dict[str, str]) -> None:
         """A run goes on from what it was started with; with other images it may, but not to the bit."""
         for name in ("decoder", "anchor"):
             if name in self._inputs and self._inputs[name] != saved.get(name):
                 raise AdaINError(
-                    f"{name}: expected the one that the run in {self.folder} was started with, found another; "
+                    f"{name}: expected the one that the run in {self.folder.path} was started with, found another; "
                     "train under another name, or leave it out to go on"
                 )
         for name in ("content", "style"):
@@ -424,10 +329,9 @@ class Trainer:
         rate = learning_rate(
             self.step, config.learning_rate, config.schedule, config.steps, config.warmup, config.decay, config.final
         )
+        set_learning_rate(self.optimizers, rate)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["share"]
         self._ddp.train()
         total, terms = self._objective(self._ddp, batch)
         self._scaler.scale(total).backward()
@@ -460,7 +364,7 @@ class Trainer:
 
     def _diverged(self, step: int, losses: dict[str, float]) -> TrainingDiverged:
         bad = ", ".join(name for name, value in losses.items() if not math.isfinite(value)) or "a weight"
-        paths = saved_states(self._checkpoints)
+        paths = self.folder.checkpoints
         last = f"the last good checkpoint is {paths[-1]}" if paths else "there is no checkpoint yet"
         return TrainingDiverged(
             f"training: expected finite losses, found {bad} not finite at step {step}; {last}; "
@@ -470,9 +374,7 @@ class Trainer:
     def _due(self, every: int) -> bool:
         return self.done or bool(every and self.step % every == 0)
 
-    def _report(self, report: Callable[[Progress], None], times: deque[tuple[int, float]], preview: bool) -> None:
-        (first, begun), (last, now) = times[0], times[-1]
-        rate = (last - first) / max(now - begun, 1e-9)
+    def _report(self, report: Callable[[Progress], None], rate: float, preview: bool) -> None:
         left = (self.config.steps - self.step) / rate if rate else 0.0
         shown = (self._preview, self.evaluation) if preview else (None, None)
         progress = Progress(self.step, self.config.steps, self.history.latest(), rate, left, *shown)
@@ -489,45 +391,3 @@ class Trainer:
         if self.evaluation is not None and self._previewed_step == self.step:
             text["held_out"] = json.dumps(self.evaluation.figures())
         return text | self.info
-
-    def _write_text(self, name: str, text: str) -> None:
-        with atomic_write(self.folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-
-    def _write_image(self, name: str, image: Image.Image) -> None:
-        with atomic_write(self.folder / name) as temporary:
-            image.save(temporary)
-
-
-def make_optimizers(decoder: Decoder, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Adam alone, or Muon for the kernels and Adam for the last layer and everything that is no kernel.
-
-    Each group has a ``share``: its learning rate relative to the configured one.
-    """
-    if config.optimizer == "adam":
-        return [torch.optim.Adam([{"params": list(decoder.parameters()), "share": 1.0}], lr=config.learning_rate)]
-    kernels = [convolution.weight for convolution in list(decoder.c)[:-1]]
-    chosen = {id(weight) for weight in kernels}
-    others = [weight for weight in decoder.parameters() if id(weight) not in chosen]
-    return [
-        Muon([{"params": kernels, "share": 1.0}], lr=config.learning_rate),
-        torch.optim.Adam(
-            [{"params": others, "share": _BESIDE_MUON}], lr=config.learning_rate, betas=_BETAS_BESIDE_MUON
-        ),
-    ]
-
-
-def resolve_precision(precision: str, device: torch.device) -> str:
-    """What ``auto`` means on a device: float16 on CUDA, bfloat16 on CPUs that compute in it, else float32.
-
-    Raises:
-        AdaINError: float16 elsewhere than on CUDA.
-    """
-    if precision == "float16" and device.type != "cuda":
-        raise AdaINError(f"precision: expected float32 or bfloat16 on {device.type}, found float16")
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "float16"
-    known = cpu_capabilities()
-    return "bfloat16" if device.type == "cpu" and (known.get("avx512_bf16") or known.get("amx_bf16")) else "float32"

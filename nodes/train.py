@@ -11,8 +11,9 @@ from ..adain_core.dataset import listing_fingerprint
 from ..adain_core.decoder import NORMALIZATIONS
 from ..adain_core.errors import AdaINError
 from ..adain_core.history import smooth
-from ..adain_core.training import Progress, Trainer
+from ..adain_core.training import Trainer
 from ..adain_core.training_config import STYLE_LOSSES, TrainingConfig, guarded
+from ..adain_core.training_progress import Progress
 from ..adain_core.vgg import VGGEncoder
 from . import host
 from .convert import to_comfy

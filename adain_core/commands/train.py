@@ -20,8 +20,9 @@ from ..errors import AdaINError
 from ..pretrained import DEFAULT_ENCODER
 from ..processes import start_processes
 from ..schedule import SCHEDULES, parse_crop_sizes
-from ..training import Progress, Trainer
+from ..training import Trainer
 from ..training_config import OPTIMIZERS, STYLE_LOSSES, TrainingConfig
+from ..training_progress import Progress
 
 _DEFAULTS = TrainingConfig()
 _LINE_EVERY = 10.0  # seconds
@@ -200,7 +201,7 @@ def _summarize(trainer: Trainer) -> None:
     if trainer.evaluation is not None:
         logging.info("reconstruction (content = style): PSNR %.2f dB", trainer.evaluation.psnr)
     state = "done" if trainer.done else f"stopped; --resume goes on from step {trainer.step}"
-    print(f"{trainer.decoder_path}: {trainer.step} of {trainer.config.steps} steps, {state}")
+    print(f"{trainer.folder.decoder}: {trainer.step} of {trainer.config.steps} steps, {state}")
 
 
 def _option(group: argparse._ArgumentGroup, name: str, text: str, choices: tuple[str, ...] | None = None) -> None:

@@ -9,12 +9,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from adain_core import Stylizer, training
+from adain_core import Stylizer, run_folder
 from adain_core.checkpoint import load_decoder, load_encoder, read_metadata
 from adain_core.decoder import Decoder
+from adain_core.devices import training_precision
 from adain_core.errors import AdaINError
 from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
-from adain_core.training import Trainer, TrainingDiverged, resolve_precision
+from adain_core.training import Trainer, TrainingDiverged
 from adain_core.training_config import TrainingConfig
 from adain_core.training_state import load_state, saved_states
 
@@ -98,13 +99,13 @@ def test_a_run_leaves_a_folder_that_stylizes(folders, encoder, tmp_path):
     assert shown[-1].steps_per_second > 0
     assert "step 6/6  content" in str(shown[-1])
     assert not decoder.training
-    assert equal(decoder.state_dict(), weights(trainer.decoder_path))
-    out = Stylizer.load(decoder=trainer.decoder_path, device="cpu").stylize(
+    assert equal(decoder.state_dict(), weights(trainer.folder.decoder))
+    out = Stylizer.load(decoder=trainer.folder.decoder, device="cpu").stylize(
         torch.rand(1, 3, 40, 30), torch.rand(1, 3, 32, 32)
     )
     assert out.shape == (1, 3, 40, 30)
 
-    metadata = read_metadata(trainer.decoder_path)
+    metadata = read_metadata(trainer.folder.decoder)
     assert metadata["encoder"] == encoder.fingerprint
     assert metadata["steps"] == "6"
     assert metadata["license"] == "CC0"
@@ -147,9 +148,9 @@ def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start
     resumed = Trainer(encoder, config, *folders, tmp_path / "parts", start=start, resume=True, workers=1)
     assert resumed.step == 3
     resumed.train()
-    assert equal(weights(whole.decoder_path), weights(resumed.decoder_path))
+    assert equal(weights(whole.folder.decoder), weights(resumed.folder.decoder))
     assert whole.history.rows == resumed.history.rows
-    first, second = (load_state(saved_states(run.folder / "checkpoints")[-1]).tensors for run in (whole, resumed))
+    first, second = (load_state(saved_states(run.folder.path / "checkpoints")[-1]).tensors for run in (whole, resumed))
     first.pop("random.cpu"), second.pop("random.cpu")
     assert equal(first, second)
 
@@ -158,7 +159,7 @@ def test_seeds_decide_weights_and_data(folders, encoder, tmp_path):
     def run(name, seed):
         trainer = Trainer(encoder, replace(TINY, steps=2, seed=seed), *folders, tmp_path / name)
         trainer.train()
-        return weights(trainer.decoder_path), trainer.history.rows
+        return weights(trainer.folder.decoder), trainer.history.rows
 
     first, again, other = run("a", 1), run("b", 1), run("c", 2)
     assert equal(first[0], again[0])
@@ -251,7 +252,7 @@ def test_a_crash_while_saving_the_last_step_leaves_nothing_stale(fails, folders,
     files = tmp_path / "run/decoder.safetensors", tmp_path / "list/mine.safetensors"
     whole = Trainer(encoder, TINY, *folders, tmp_path / "whole")
     whole.train()
-    save = getattr(training, fails)
+    save = getattr(run_folder, fails)
 
     def crash(*arguments):
         if trainer.step == TINY.steps:
@@ -260,13 +261,13 @@ def test_a_crash_while_saving_the_last_step_leaves_nothing_stale(fails, folders,
 
     trainer = Trainer(encoder, TINY, *folders, tmp_path / "run", export=files[1])
     with monkeypatch.context() as patch:
-        patch.setattr(training, fails, crash)
+        patch.setattr(run_folder, fails, crash)
         with pytest.raises(Stop):
             trainer.train()
     Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True, export=files[1]).train()
     for path in files:
         assert read_metadata(path)["steps"] == str(TINY.steps)
-        assert equal(weights(path), weights(whole.decoder_path))
+        assert equal(weights(path), weights(whole.folder.decoder))
 
 
 def test_a_finished_run_writes_a_lost_decoder_again(folders, encoder, tmp_path):
@@ -290,7 +291,7 @@ def test_figures_in_the_decoder_are_of_its_own_step(folders, encoder, tmp_path):
     trainer = Trainer(encoder, config, *folders, tmp_path / "run")
     trainer.train(look)
     assert found == {1: False, 2: True, 3: False}
-    held_out = json.loads(read_metadata(trainer.decoder_path)["held_out"])  # it ends with a preview
+    held_out = json.loads(read_metadata(trainer.folder.decoder)["held_out"])  # it ends with a preview
     assert held_out["psnr"] == trainer.evaluation.psnr
 
 
@@ -350,7 +351,7 @@ def test_losses_that_are_no_numbers_stop_with_step_and_checkpoint(folders, encod
 
     with pytest.raises(TrainingDiverged, match=r"content.* not finite at step 4; .*step-00000002\.safetensors"):
         trainer.train(spoil)
-    assert all(value.isfinite().all() for value in weights(trainer.decoder_path).values())
+    assert all(value.isfinite().all() for value in weights(trainer.folder.decoder).values())
 
 
 def test_weights_that_are_no_numbers_are_never_saved(folders, encoder, tmp_path):
@@ -373,13 +374,13 @@ def test_ablations_train_and_resume(normalization, conditioning, folders, encode
     config = replace(TINY, steps=2, normalization=normalization, conditioning=conditioning)
     trainer = Trainer(encoder, config, *folders, tmp_path / "run")
     trainer.train()
-    decoder = load_decoder(trainer.decoder_path, encoder.fingerprint)
+    decoder = load_decoder(trainer.folder.decoder, encoder.fingerprint)
     assert (decoder.normalization, decoder.conditioning) == (normalization, conditioning)
     whole = Trainer(encoder, replace(config, steps=3), *folders, tmp_path / "whole")
     whole.train()
     resumed = Trainer(encoder, replace(config, steps=3), *folders, tmp_path / "run", resume=True)
     resumed.train()
-    assert equal(weights(whole.decoder_path), weights(resumed.decoder_path))
+    assert equal(weights(whole.folder.decoder), weights(resumed.folder.decoder))
 
 
 def test_starting_decoders_must_fit(folders, encoder, start, tmp_path):
@@ -418,11 +419,11 @@ def test_skipped_files_are_named(folders, encoder, tmp_path):
 )
 def test_precision_auto_on_the_cpu(capabilities, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert resolve_precision("auto", torch.device("cpu")) == expected
+    assert training_precision("auto", torch.device("cpu")) == expected
 
 
 def test_precision_elsewhere():
-    assert resolve_precision("auto", torch.device("cuda")) == "float16"
-    assert resolve_precision("float32", torch.device("cuda")) == "float32"
+    assert training_precision("auto", torch.device("cuda")) == "float16"
+    assert training_precision("float32", torch.device("cuda")) == "float32"
     with pytest.raises(AdaINError, match="found float16"):
-        resolve_precision("float16", torch.device("cpu"))
+        training_precision("float16", torch.device("cpu"))
