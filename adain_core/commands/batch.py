@@ -17,19 +17,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ..dataset_stylization import (
-    FAILURES_FILE,
-    FORMATS,
-    DatasetStylizer,
-    Failure,
-    Settings,
-    claim,
-    missing,
-    plan,
-    relative_images,
-    remove_partial_files,
-    write_failures,
-)
+from ..dataset_folder import FAILURES_FILE, claim, remove_partial_files, write_failures
+from ..dataset_plan import FORMATS, Settings, missing, plan, relative_images
+from ..dataset_stylization import DatasetStylizer, Failure
 from ..devices import parse_device, parse_precision
 from ..errors import AdaINError
 from .models import add_model_options, add_precision_option, load_stylizer

@@ -20,7 +20,8 @@ from PIL import Image
 
 from adain_core import Stylizer, dataset_stylization, pipeline
 from adain_core.cli import main
-from adain_core.dataset_stylization import DatasetStylizer, Settings, plan
+from adain_core.dataset_plan import Settings, plan
+from adain_core.dataset_stylization import DatasetStylizer
 from adain_core.files import atomic_write
 from adain_core.images import load_picture, scale_short_side, to_image
 from tests.conftest import ROOT
