@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .batch_stream import stream
 from .checkpoint import encoder_fingerprint, fingerprint
-from .dataset import Batch, stream
+from .dataset import Batch
 from .decoder import Decoder
 from .devices import training_precision
 from .errors import AdaINError

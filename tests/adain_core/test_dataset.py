@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from adain_core.batch_stream import stream
 from adain_core.dataset import (
     Images,
     Pairs,
@@ -19,7 +20,6 @@ from adain_core.dataset import (
     listing_fingerprint,
     order,
     random_crop,
-    stream,
 )
 from adain_core.errors import AdaINError
 from adain_core.training_config import TrainingConfig
