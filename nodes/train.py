@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 
-from ..adain_core.dataset import listing_fingerprint
 from ..adain_core.decoder import NORMALIZATIONS
 from ..adain_core.errors import AdaINError
 from ..adain_core.history import smooth
@@ -17,14 +15,14 @@ from ..adain_core.training_progress import Progress
 from ..adain_core.vgg import VGGEncoder
 from . import host
 from .convert import to_comfy
-from .examples import CONTENT, STYLE, example_images
+from .examples import CONTENT, STYLE
 from .gradients import advice_when_out_of_memory, memory_of
 from .loaders import shared_model
 from .names import file_name
+from .training_folders import changes, folders, source
 from .types import CATEGORY, DECODER, ENCODER
 
 RUNS = "adain_training"  # folder in ComfyUI's output directory
-EXAMPLES = "examples of this pack"  # saved workflows hold it: it never changes
 _SMOOTHING = 0.9  # from batch to batch the loss differs more than in a hundred steps of training
 _NAMED = 3  # of the skipped files
 _LARGEST_SIDE = 512  # images are scaled to a short side of at most this before cropping, as in the paper
@@ -51,12 +49,12 @@ class TrainDecoder:
 
     @classmethod
     def INPUT_TYPES(cls):
-        folders = _folders()
+        names = folders()
         return {
             "required": {
                 "encoder": (ENCODER, {"tooltip": "The encoder the decoder will belong to."}),
-                "content_folder": (folders, {"tooltip": "Photographs: a folder in ComfyUI's input directory."}),
-                "style_folder": (folders, {"tooltip": "Style images: a folder in ComfyUI's input directory."}),
+                "content_folder": (names, {"tooltip": "Photographs: a folder in ComfyUI's input directory."}),
+                "style_folder": (names, {"tooltip": "Style images: a folder in ComfyUI's input directory."}),
                 "checkpoint_name": (
                     "STRING",
                     {
@@ -184,11 +182,8 @@ class TrainDecoder:
         if None in (content_folder, style_folder, content_path, style_path):
             return 0  # what comes by a wire is known when the node runs
         try:
-            sources = (
-                _source(CONTENT, content_folder, content_path),
-                _source(STYLE, style_folder, style_path),
-            )
-            return ",".join(listing_fingerprint(source) if isinstance(source, Path) else EXAMPLES for source in sources)
+            content = changes(CONTENT, content_folder, content_path)
+            return f"{content},{changes(STYLE, style_folder, style_path)}"
         except AdaINError as error:
             return str(error)  # said again, as an error, when the node runs
 
@@ -240,7 +235,7 @@ class TrainDecoder:
             raise AdaINError(
                 f"checkpoint_name: expected a new name, found {name!r}, a file that no run here has written"
             )
-        sources = (_source(CONTENT, content_folder, content_path), _source(STYLE, style_folder, style_path))
+        sources = (source(CONTENT, content_folder, content_path), source(STYLE, style_folder, style_path))
         advice = (
             f"lower batch_size ({batch_size}) or crop_size ({crop_size}) and choose another checkpoint_name, since a "
             f"run keeps its settings; its last checkpoint stays in {run}"
@@ -291,38 +286,6 @@ class _Report:
         """One text for all lines: a new one replaces the last on the node."""
         if lines:
             host.show_text(self.node_id, "\n".join(lines))
-
-
-def _folders() -> list[str]:
-    """The pack's own examples, and all folders below the input directory, whatever they hold."""
-    root = host.input_folder()
-    # Directories are told apart while listing: an input folder may hold many thousand files.
-    found = sorted(Path(folder, name) for folder, names, _ in os.walk(root) for name in names)
-    return [EXAMPLES, *(path.relative_to(root).as_posix() for path in found)]
-
-
-def _source(kind: str, name: str, path: str) -> Path | list[Path]:
-    """Where the images of a kind are: a typed path first, else a folder of the input directory, or the examples.
-
-    Raises:
-        AdaINError: a path outside the input directory while ComfyUI can be reached from other machines. Whoever can
-            queue a workflow could otherwise look at any image on this one.
-    """
-    root = host.input_folder().resolve()
-    if path.strip():
-        folder = Path(path.strip()).expanduser()
-        if not host.only_this_machine() and not folder.resolve().is_relative_to(root):
-            raise AdaINError(
-                f"{kind}_path: expected a folder in {root}, since ComfyUI listens for other machines (--listen), "
-                f"found {folder}"
-            )
-        return folder
-    if name == EXAMPLES:
-        return example_images(kind)
-    folder = (root / name).resolve()
-    if not folder.is_relative_to(root) and not host.only_this_machine():
-        raise AdaINError(f"{kind}_folder: expected a folder in {root}, found {folder}")
-    return folder
 
 
 def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:

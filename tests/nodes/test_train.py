@@ -22,6 +22,11 @@ def module(pack):
 
 
 @pytest.fixture
+def training_folders(pack):
+    return sys.modules[f"{PACK}.nodes.training_folders"]
+
+
+@pytest.fixture
 def home(module, tmp_path, monkeypatch):
     """Folders as inside ComfyUI."""
     write_pictures(tmp_path / "input/photos", 4)
@@ -123,24 +128,24 @@ def test_names_stay_in_their_folder(module, home, name):
         train(module, home, checkpoint_name=name)
 
 
-def test_folders_listed_are_those_of_the_input_directory(module, home):
+def test_folders_listed_are_those_of_the_input_directory(module, training_folders, home):
     required = module.TrainDecoder.INPUT_TYPES()["required"]
-    expected = [module.EXAMPLES, "art", "art/paintings", "photos", "photos/nested"]
+    expected = [training_folders.EXAMPLES, "art", "art/paintings", "photos", "photos/nested"]
     assert [name for name in required["content_folder"][0] if name != "art/paintings/nested"] == expected
 
 
-def test_paths_outside_are_refused_when_other_machines_reach_comfyui(module, home, monkeypatch):
+def test_paths_outside_are_refused_when_other_machines_reach_comfyui(module, training_folders, home, monkeypatch):
     outside = write_pictures(home / "elsewhere", 2)
-    assert module._source("content", "photos", str(outside)) == outside
+    assert training_folders.source("content", "photos", str(outside)) == outside
     monkeypatch.setattr(module.host, "only_this_machine", lambda: False)
     for path in (str(outside), str(home / "input/../elsewhere")):
         with pytest.raises(ValueError, match=r"content_path: expected a folder in .*listens for other machines"):
-            module._source("content", "photos", path)
+            training_folders.source("content", "photos", path)
     (home / "input/link").symlink_to(outside)
     with pytest.raises(ValueError, match="content_folder: expected a folder in"):
-        module._source("content", "link", "")
+        training_folders.source("content", "link", "")
     inside = home / "input/photos"
-    assert module._source("content", "art", str(inside)) == inside
+    assert training_folders.source("content", "art", str(inside)) == inside
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.3.3.3", "::1", "localhost"])
@@ -153,9 +158,9 @@ def test_other_addresses(module, address):
     assert not module.host._is_loopback(address)
 
 
-def test_examples_of_the_pack_can_be_trained_on(module, home, examples):
-    assert module._source("content", module.EXAMPLES, "") == sorted(examples.glob("content_*.jpg"))
-    assert module._source("style", module.EXAMPLES, "") == sorted(examples.glob("style_*.jpg"))
+def test_examples_of_the_pack_can_be_trained_on(training_folders, home, examples):
+    assert training_folders.source("content", training_folders.EXAMPLES, "") == sorted(examples.glob("content_*.jpg"))
+    assert training_folders.source("style", training_folders.EXAMPLES, "") == sorted(examples.glob("style_*.jpg"))
 
 
 def test_is_changed_follows_the_files(module, home):
