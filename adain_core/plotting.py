@@ -77,9 +77,9 @@ def _curve(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], color, 
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two powers of ten: 1, 2 and 5 times each, or powers alone when those are many."""
+    """Round numbers between two powers of ten, the fewer of each power the more powers there are."""
     exponents = range(math.floor(low), math.ceil(high) + 1)
-    factors = (1, 2, 5) if high - low < 3 else (1,)
+    factors = (1, 1.5, 2, 3, 4, 5, 7) if high - low < 1 else (1, 2, 5) if high - low < 3 else (1,)
     ticks = [f * 10.0**e for e in exponents for f in factors]
     found = [tick for tick in ticks if low <= math.log10(tick) <= high]
     return found or [10 ** ((low + high) / 2)]
