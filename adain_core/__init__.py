@@ -4,8 +4,8 @@ The science and the machine, without ComfyUI. Start at `Stylizer`.
 """
 
 from .errors import AdaINError
-from .features import Features
-from .style import Style, mix
-from .stylizer import Stylizer
+from .inference.stylizer import Stylizer
+from .method.features import Features
+from .method.style import Style, mix
 
 __all__ = ["AdaINError", "Features", "Style", "Stylizer", "mix"]

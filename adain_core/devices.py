@@ -48,19 +48,3 @@ def parse_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
     return getattr(torch, name)
-
-
-def training_precision(precision: str, device: torch.device) -> str:
-    """What ``auto`` means in training on a device: float16 on CUDA, bfloat16 on CPUs that compute in it, else float32.
-
-    Raises:
-        AdaINError: float16 elsewhere than on CUDA.
-    """
-    if precision == "float16" and device.type != "cuda":
-        raise AdaINError(f"precision: expected float32 or bfloat16 on {device.type}, found float16")
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "float16"
-    known = cpu_capabilities()
-    return "bfloat16" if device.type == "cpu" and (known.get("avx512_bf16") or known.get("amx_bf16")) else "float32"

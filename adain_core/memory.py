@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from pathlib import Path
 
 import torch
 
-from .errors import AdaINError
-from .tiling import HALO, MIN_TILE_SIZE
-from .vgg import STRIDE
-
-# Peak of encoder or decoder beside its input, per pixel of the tile, in float32: the first block's pooled output, 64
-# bytes, and what it becomes, 32. Above it all the bands of `adain_core.bands` and Winograd's kernels, which do not grow
-# with the tile.
-BYTES_PER_PIXEL = 100
-BAND_BYTES = 400 << 20
-# The same and the image as bytes and floats, its features before and after AdaIN, and the result.
-WHOLE_BYTES_PER_PIXEL = 220
-# An image as a whole, from a file and to one: its bytes twice, and as floats itself, its result and a step in between.
-PICTURE_BYTES_PER_PIXEL = 64
-# Encoder or decoder by the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input,
-# padded input and output) and what the allocator keeps. With gradients that many for each layer.
-PLAIN_BYTES_PER_PIXEL = 1000
 _SHARE = 0.7  # of the free memory; the rest is for whatever else runs
-_AMOUNT = re.compile(r"(\d+\.?\d*)\s*(?:([KMGT])?(?:I?B)?)")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -43,61 +24,6 @@ def free_memory(device: torch.device) -> int:
     # Files read a while ago count as used, but give way to whoever needs the memory.
     cached = _find_number(_CGROUP / "memory.stat", "inactive_file") or 0
     return min(free, max(limit - used + cached, 0))
-
-
-def working_memory(pixels: int, bytes_per_value: int = 4) -> int:
-    """Bytes that encoding or decoding that many pixels at once needs beside images and features."""
-    return BAND_BYTES + pixels * BYTES_PER_PIXEL * bytes_per_value // 4
-
-
-def plain_memory(pixels: int) -> int:
-    """Bytes of one pass of that many pixels through a module's own ``forward``, as in training, in float32."""
-    return pixels * PLAIN_BYTES_PER_PIXEL
-
-
-def whole_memory(pixels: int) -> int:
-    """Bytes that stylizing an image of that many pixels at once needs in all, from file to file."""
-    return BAND_BYTES + pixels * WHOLE_BYTES_PER_PIXEL
-
-
-def picture_memory(pixels: int) -> int:
-    """Bytes that reading an image file of that many pixels as a whole, and writing a result of that size, needs."""
-    return pixels * PICTURE_BYTES_PER_PIXEL
-
-
-def pixels_in(available: int, bytes_per_value: int = 4) -> int:
-    """How many pixels can be worked on at once in that memory: the inverse of `working_memory`, at least 0."""
-    return max(available - BAND_BYTES, 0) * 4 // (BYTES_PER_PIXEL * bytes_per_value)
-
-
-def automatic_tile_size(height: int, width: int, available: int, bytes_per_value: int = 4) -> int:
-    """The largest tile size whose working memory fits; 0 when the whole image does.
-
-    Args:
-        height, width: of the image, in pixels.
-        available: bytes to stay below.
-        bytes_per_value: 4 for float32, 2 for half precision.
-    """
-    pixels = pixels_in(available, bytes_per_value)
-    return 0 if height * width <= pixels else square_tile(pixels)
-
-
-def square_tile(pixels: int) -> int:
-    """The largest tile size that has at most that many pixels with its halo, a multiple of 8; never below 64."""
-    return max((math.isqrt(pixels) - 2 * HALO * STRIDE) // STRIDE * STRIDE, MIN_TILE_SIZE)
-
-
-def parse_bytes(text: str) -> int:
-    """Bytes from ``2G``, ``1.5GiB``, ``512M`` or a plain number; units are powers of 1024.
-
-    Raises:
-        AdaINError: anything else.
-    """
-    match = _AMOUNT.fullmatch(text.strip().upper())
-    if not match:
-        raise AdaINError(f"memory: expected an amount such as 2G or 512M, found {text!r}")
-    number, unit = match.groups()
-    return int(float(number) * 1024 ** " KMGT".index(unit or " "))
 
 
 def resident_memory() -> int:

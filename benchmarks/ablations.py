@@ -16,13 +16,15 @@ from pathlib import Path
 
 import torch
 
-from adain_core.checkpoint import load_encoder
-from adain_core.dataset import Images, center_crop, hold_out, list_images
 from adain_core.devices import best_device
-from adain_core.evaluation import evaluate
-from adain_core.pretrained import DEFAULT_ENCODER
-from adain_core.training import Trainer
-from adain_core.training_config import TrainingConfig
+from adain_core.images.folders import Images, list_images
+from adain_core.images.resize import center_crop
+from adain_core.models.bundled import DEFAULT_ENCODER
+from adain_core.models.model_files import load_encoder
+from adain_core.training.config import TrainingConfig
+from adain_core.training.data.samples import hold_out
+from adain_core.training.evaluation import evaluate
+from adain_core.training.trainer import Trainer
 
 KINDS = {
     "AdaIN, no normalization": {},

@@ -19,13 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adain_core import Stylizer
-from adain_core.features import Features
-from adain_core.flow import consistent, import_cv2, optical_flow, warp
-from adain_core.images import load_picture
-from adain_core.losses import style_loss
-from adain_core.normalization import Statistics, channel_statistics
-from adain_core.pipeline import apply_style
-from adain_core.temporal import DEFAULT_STRENGTH, TemporalSmoother
+from adain_core.images.files import load_picture
+from adain_core.inference.pipeline import apply_style
+from adain_core.method.features import Features
+from adain_core.method.losses import style_loss
+from adain_core.method.normalization import Statistics, channel_statistics
+from adain_core.video.optical_flow import consistent, import_cv2, optical_flow, warp
+from adain_core.video.smoothing import DEFAULT_STRENGTH, TemporalSmoother
 
 CLIPS = [Path("/usr/share/doc/opencv-doc/examples/data") / f"{name}.avi" for name in ("vtest", "Megamind", "tree")]
 STYLES = ("starry_night", "safe_landing")

@@ -25,10 +25,10 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from adain_core import Stylizer
-from adain_core.checkpoint import load_decoder, load_encoder
 from adain_core.devices import PRECISIONS
-from adain_core.images import load_picture
-from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.images.files import load_picture
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.model_files import load_decoder, load_encoder
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FORMS = ("textbook", "ours")

@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from adain_core.checkpoint import load_decoder, load_encoder
-from adain_core.dataset import Batch
-from adain_core.normalization import adaptive_instance_norm, channel_statistics
-from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
-from adain_core.training import Trainer
-from adain_core.training_config import TrainingConfig
+from adain_core.method.normalization import adaptive_instance_norm, channel_statistics
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.model_files import load_decoder, load_encoder
+from adain_core.training.config import TrainingConfig
+from adain_core.training.data.samples import Batch
+from adain_core.training.trainer import Trainer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..adain_core.features import Features
-from ..adain_core.pipeline import apply_style
-from ..adain_core.style import Style
+from ..adain_core.inference.pipeline import apply_style
+from ..adain_core.method.features import Features
+from ..adain_core.method.style import Style
 from .convert import mask_or_none
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 

@@ -9,14 +9,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..adain_core import color, pipeline
-from ..adain_core.adain import check_batch
-from ..adain_core.features import Features
-from ..adain_core.memory import working_memory
-from ..adain_core.pipeline import Progress
-from ..adain_core.temporal import TemporalSmoother
-from ..adain_core.tiling import MIN_TILE_SIZE
-from ..adain_core.vgg import FEATURE_CHANNELS, feature_size
+from ..adain_core.errors import check_batch
+from ..adain_core.images import color
+from ..adain_core.inference import pipeline
+from ..adain_core.inference.memory_estimates import working_memory
+from ..adain_core.inference.tiling import MIN_TILE_SIZE
+from ..adain_core.method.features import FEATURE_CHANNELS, Features, feature_size
+from ..adain_core.progress import ProgressCallback
+from ..adain_core.video.smoothing import TemporalSmoother
 from . import host
 
 _FIRST_FALLBACK = 1024  # pixels; tiles after the first out-of-memory error when there were none
@@ -34,10 +34,10 @@ def encode(
     images: Tensor,
     mask: Tensor | None = None,
     tile_size: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     device: torch.device | None = None,
 ) -> Features:
-    """`adain_core.pipeline.encode` on ComfyUI's device.
+    """`pipeline.encode` on ComfyUI's device.
 
     Args:
         encoder, images, mask, tile_size, progress: as there; images ``[B, 3, H, W]``.
@@ -54,9 +54,9 @@ def encode(
 
 
 def decode(
-    decoder: host.ManagedModel, features: Features, tile_size: int = 0, progress: Progress | None = None
+    decoder: host.ManagedModel, features: Features, tile_size: int = 0, progress: ProgressCallback | None = None
 ) -> Tensor:
-    """`adain_core.pipeline.decode` on ComfyUI's device."""
+    """`pipeline.decode` on ComfyUI's device."""
     model = decoder.load(_request(features.size[0] * features.size[1]))
     progress = progress or host.progress_bar(features.tensor.shape[0])
 
@@ -101,7 +101,7 @@ def stylize(
     blend = smoother is not None and smoother.blends
     bar = host.progress_bar(_STEPS * len(chunks))
 
-    def step(k: int, number: int) -> Progress:
+    def step(k: int, number: int) -> ProgressCallback:
         return _step_of(bar, k, len(chunks), number, 4 if blend else 3)
 
     result = torch.empty(content.shape, device=host.output_device(), memory_format=torch.channels_last)
@@ -128,7 +128,7 @@ def stylize(
 
 
 def match_color(images: Tensor, reference: Tensor, method: str) -> Tensor:
-    """`adain_core.color.match_color`, a few images at a time, on the images' device."""
+    """`color.match_color`, a few images at a time, on the images' device."""
     count = images.shape[0]
     check_batch("reference", reference.shape[0], count, "the image")
     bar = host.progress_bar(count)
@@ -149,7 +149,7 @@ def _part(x: Tensor, chunk: slice) -> Tensor:
     return x if x.shape[0] == 1 else x[chunk]
 
 
-def _step_of(bar: Progress, chunk: int, chunks: int, step: int, steps: int) -> Progress:
+def _step_of(bar: ProgressCallback, chunk: int, chunks: int, step: int, steps: int) -> ProgressCallback:
     """The bar of all chunks, told from one of the steps of one."""
 
     def tell(done: int, total: int) -> None:

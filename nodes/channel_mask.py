@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..adain_core import channels
 from ..adain_core.errors import AdaINError
-from ..adain_core.style import check_same_encoder
-from ..adain_core.vgg import FEATURE_CHANNELS
+from ..adain_core.method import channel_masks
+from ..adain_core.method.features import FEATURE_CHANNELS
+from ..adain_core.method.style import check_same_encoder
 from .apply import style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 
@@ -62,7 +62,7 @@ class ChannelMask:
                 "style": (FEATURES_OR_STYLE, {"tooltip": "differ most / least: the style."}),
                 "combine_with": (CHANNELS, {"tooltip": "Another channel mask to combine this one with."}),
                 "combine": (
-                    list(channels.COMBINATIONS),
+                    list(channel_masks.COMBINATIONS),
                     {"tooltip": "How the two combine, channel by channel; add is cut at 1."},
                 ),
             },
@@ -83,15 +83,15 @@ class ChannelMask:
         combine="multiply",
     ):
         if choose_by == RANGE:
-            weights = channels.from_range(first, last, amount, others)
+            weights = channel_masks.from_range(first, last, amount, others)
         elif choose_by == LIST:
-            weights = channels.from_list(list, amount, others)
+            weights = channel_masks.from_list(list, amount, others)
         else:
             if content is None or style is None:
                 raise AdaINError(f"{choose_by}: expected content and style connected, found one missing")
             style = style_of(style)
             check_same_encoder(content.encoder, style.encoder)
-            weights = channels.by_difference(
+            weights = channel_masks.by_difference(
                 content.statistics, style.statistics, count, choose_by == MOST, amount, others
             )
-        return (weights if combine_with is None else channels.combine(weights, combine_with, combine),)
+        return (weights if combine_with is None else channel_masks.combine(weights, combine_with, combine),)

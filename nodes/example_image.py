@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.images import load_picture
+from ..adain_core.images.files import load_picture
 from .convert import to_comfy
 from .examples import CONTENT, STYLE, example_images
 from .types import CATEGORY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..adain_core.fit_style import LARGEST_STYLE, fit_style
+from ..adain_core.training.fit_style import LARGEST_STYLE, fit_style
 from . import host
 from .convert import to_core
 from .gradients import advice_when_out_of_memory, memory_of

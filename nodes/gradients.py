@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.memory import plain_memory
+from ..adain_core.inference.memory_estimates import plain_memory
 from . import host
 
 _PASSES = 4  # forward and backward through both models keep about that many times what decoding needs

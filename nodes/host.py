@@ -17,7 +17,7 @@ from torch import nn
 from ..adain_core.devices import best_device
 from ..adain_core.errors import AdaINError
 from ..adain_core.memory import budget
-from ..adain_core.pretrained import WEIGHTS
+from ..adain_core.models.bundled import WEIGHTS
 from .examples import STYLES
 
 try:

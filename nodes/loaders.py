@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from ..adain_core.checkpoint import load_decoder, load_encoder, read_metadata
-from ..adain_core.download import AUTHORS_DECODER, AUTHORS_ENCODER, KnownModel, fetch_model, torchvision_encoder
 from ..adain_core.errors import AdaINError
-from ..adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.models.download import AUTHORS_DECODER, AUTHORS_ENCODER, KnownModel, fetch_model, torchvision_encoder
+from ..adain_core.models.model_files import load_decoder, load_encoder
+from ..adain_core.models.tensor_files import read_metadata
 from . import host
 from .types import CATEGORY, DECODER, ENCODER
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..adain_core.color import METHODS
+from ..adain_core.images.color import METHODS
 from . import batches
 from .convert import to_comfy, to_core
 from .types import CATEGORY

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.images import to_image
-from ..adain_core.style_file import load_style, save_style
+from ..adain_core.images.files import to_image
+from ..adain_core.models.style_files import load_style, save_style
 from . import host
 from .apply import style_of
 from .convert import to_core

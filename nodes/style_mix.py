@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.style import mix
+from ..adain_core.method.style import mix
 from .apply import style_of
 from .types import CATEGORY, FEATURES_OR_STYLE, STYLE
 

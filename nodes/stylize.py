@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from . import batches
 from .apply import ALPHA
 from .convert import mask_or_none, to_comfy, to_core

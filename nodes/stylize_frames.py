@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..adain_core.flow import flow_available
-from ..adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
-from ..adain_core.temporal import DEFAULT_STRENGTH, TemporalSmoother
+from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.video.optical_flow import flow_available
+from ..adain_core.video.smoothing import DEFAULT_STRENGTH, TemporalSmoother
 from . import batches, host
 from .apply import ALPHA
 from .convert import mask_or_none, to_comfy, to_core

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from ..adain_core.decoder import NORMALIZATIONS
 from ..adain_core.errors import AdaINError
-from ..adain_core.history import smooth
-from ..adain_core.training import Trainer
-from ..adain_core.training_config import STYLE_LOSSES, TrainingConfig, guarded
-from ..adain_core.training_progress import Progress
-from ..adain_core.vgg import VGGEncoder
+from ..adain_core.models.decoder import NORMALIZATIONS
+from ..adain_core.models.vgg import VGGEncoder
+from ..adain_core.training.config import STYLE_LOSSES, TrainingConfig, guarded
+from ..adain_core.training.run.history import smooth
+from ..adain_core.training.run.progress import TrainingProgress
+from ..adain_core.training.trainer import Trainer
 from . import host
 from .convert import to_comfy
 from .examples import CONTENT, STYLE
@@ -268,7 +268,7 @@ class _Report:
         self.reconstruction = ""
         self._show(*self._notes())  # the first step may take its time
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: TrainingProgress) -> None:
         if progress.evaluation is not None:
             self.reconstruction = f"  content = style: {progress.evaluation.psnr:.1f} dB"
         self._show(f"{progress}{self.reconstruction}", *self._notes())

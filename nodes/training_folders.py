@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..adain_core.dataset import listing_fingerprint
 from ..adain_core.errors import AdaINError
+from ..adain_core.images.folders import listing_fingerprint
 from . import host
 from .examples import example_images
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from adain_core.dataset import generator
-from adain_core.images import to_image
+from adain_core.images.files import to_image
+from adain_core.training.data.samples import generator
 
 
 def write_pictures(folder: Path, count: int, seed: int = 0, size: tuple[int, int] = (48, 40)) -> Path:

@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adain_core import Stylizer, channels, mix
-from adain_core.color import match_color
-from adain_core.fit_style import fit_style
-from adain_core.images import load_picture
-from adain_core.pipeline import apply_style
-from adain_core.style_file import load_style
-from adain_core.temporal import TemporalSmoother
+from adain_core import Stylizer, mix
+from adain_core.images.color import match_color
+from adain_core.images.files import load_picture
+from adain_core.inference.pipeline import apply_style
+from adain_core.method import channel_masks
+from adain_core.models.style_files import load_style
+from adain_core.training.fit_style import fit_style
+from adain_core.video.smoothing import TemporalSmoother
 
 from .server import ROOT, find_comfyui
 
@@ -42,7 +43,7 @@ def _alpha(s: Stylizer) -> list[Tensor]:
 
 def _channels(s: Stylizer) -> list[Tensor]:
     content, style = s.encode(_image("content_chelsea")), s.style(_image("style_safe_landing"))
-    chosen = channels.by_difference(content.statistics, style.statistics, 256)
+    chosen = channel_masks.by_difference(content.statistics, style.statistics, 256)
     return [s.decode(apply_style(content, style, channels=chosen))]
 
 

@@ -17,13 +17,14 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from adain_core import Stylizer, channels, mix
-from adain_core.color import match_color
-from adain_core.evaluation import evaluate
-from adain_core.fit_style import fit_style
-from adain_core.images import load_picture, to_image, to_tensor
-from adain_core.pipeline import apply_style
-from adain_core.temporal import TemporalSmoother
+from adain_core import Stylizer, mix
+from adain_core.images.color import match_color
+from adain_core.images.files import load_picture, to_image, to_tensor
+from adain_core.inference.pipeline import apply_style
+from adain_core.method import channel_masks
+from adain_core.training.evaluation import evaluate
+from adain_core.training.fit_style import fit_style
+from adain_core.video.smoothing import TemporalSmoother
 
 from .browser import open_page
 from .expected import EXAMPLES
@@ -122,10 +123,10 @@ def channel_mask(s: Stylizer) -> Image.Image:
     content, style = s.encode(square("content_chelsea")), s.style(square("style_safe_landing"))
     both = content.statistics, style.statistics
     masks = {
-        "range 0-511": channels.from_range(0, 511),
-        "range 0-255": channels.from_range(0, 255),
-        "differ most 256": channels.by_difference(*both, 256),
-        "differ least 256": channels.by_difference(*both, 256, most=False),
+        "range 0-511": channel_masks.from_range(0, 511),
+        "range 0-255": channel_masks.from_range(0, 255),
+        "differ most 256": channel_masks.by_difference(*both, 256),
+        "differ least 256": channel_masks.by_difference(*both, 256, most=False),
     }
     return row([s.decode(apply_style(content, style, channels=m)) for m in masks.values()], list(masks), columns=2)
 

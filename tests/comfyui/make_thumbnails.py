@@ -16,7 +16,8 @@ from torchvision.transforms.functional import center_crop
 from torchvision.utils import make_grid
 
 from adain_core import Stylizer
-from adain_core.images import load_picture, scale_short_side, to_image
+from adain_core.images.files import load_picture, to_image
+from adain_core.images.resize import scale_short_side
 
 from .expected import EXAMPLES
 from .server import own_server

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adain_core.training_state import load_state, saved_states
+from adain_core.training.run.state import load_state, saved_states
 from tests.adain_core.pictures import write_pictures
 
 from .browser import open_page, why_no_browser

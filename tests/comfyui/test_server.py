@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from adain_core import Stylizer
-from adain_core.images import load_picture
-from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.images.files import load_picture
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 
 from .server import ROOT, error_of
 
@@ -146,7 +146,7 @@ def test_a_missing_file_is_told_with_its_folder(comfyui):
 
 
 def test_a_decoder_of_another_encoder_is_refused(comfyui):
-    from adain_core.checkpoint import load_decoder, save_model
+    from adain_core.models.model_files import load_decoder, save_model
 
     folder = comfyui.base / "models/adain"
     save_model(folder / "foreign.safetensors", load_decoder(DEFAULT_DECODER), {"encoder": "0123456789abcdef"})

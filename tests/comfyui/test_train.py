@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from adain_core import Stylizer
-from adain_core.images import load_picture
-from adain_core.training_state import load_state, saved_states
+from adain_core.images.files import load_picture
+from adain_core.training.run.state import load_state, saved_states
 from tests.adain_core.pictures import write_pictures
 
 from .expected import EXAMPLES

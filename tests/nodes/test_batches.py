@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adain_core import Stylizer
-from adain_core.memory import working_memory
+from adain_core.inference.memory_estimates import working_memory
 
 
 @pytest.fixture

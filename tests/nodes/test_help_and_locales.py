@@ -111,7 +111,7 @@ def strings(node: ast.AST) -> list[str]:
 
 def test_quoted_errors_are_those_of_the_code(pack):
     """What stands between the dots of a quote is in something raised; a name before its colon may be filled in."""
-    paths = [*(ROOT / "nodes").glob("*.py"), *(ROOT / "adain_core").glob("*.py")]
+    paths = [*(ROOT / "nodes").glob("*.py"), *(ROOT / "adain_core").rglob("*.py")]
     everything = [node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     raised = [text for node in everything if isinstance(node, ast.Raise) for text in strings(node)]
     inputs = {name for node in locale("en").values() for name in node["inputs"]}

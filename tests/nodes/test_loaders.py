@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_changed_file_is_loaded_again(loaders, tmp_path, monkeypatch):
 
 def test_what_is_derived_from_weights_is_kept_from_run_to_run(pack, loaders):
     """ComfyUI runs nodes in inference mode."""
-    fast = sys.modules[f"{pack.__name__}.adain_core.inference"].fast
+    fast = sys.modules[f"{pack.__name__}.adain_core.inference.fast.forward"].fast
     loaders._load.cache_clear()
     with torch.inference_mode():
         (decoder,) = loaders.LoadDecoder().load(DEFAULT_DECODER.name)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adain_core import Stylizer
-from adain_core.images import load_picture
+from adain_core.images.files import load_picture
 
 # The contract that users' saved workflows rely on: inputs in order (a workflow holds values by place), then outputs.
 CONTRACT = {
@@ -279,7 +279,7 @@ def test_out_of_memory_falls_back_to_tiles(pack, nodes, models, photo, monkeypat
     """An encoder that runs out of memory on anything larger than its last attempt still gives the same features."""
     encoder, _ = models
     expected = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo.expand(2, -1, -1, -1))
-    pipeline = sys.modules[f"{pack.__name__}.adain_core.pipeline"]
+    pipeline = sys.modules[f"{pack.__name__}.adain_core.inference.pipeline"]
     forward, seen = pipeline.fast(encoder.model), []
 
     def sometimes_full(images):
@@ -300,7 +300,7 @@ def test_out_of_memory_for_good_is_told(pack, nodes, models, photo, monkeypatch)
     def full(images):
         raise torch.OutOfMemoryError("simulated")
 
-    monkeypatch.setattr(sys.modules[f"{pack.__name__}.adain_core.pipeline"], "fast", lambda model: full)
+    monkeypatch.setattr(sys.modules[f"{pack.__name__}.adain_core.inference.pipeline"], "fast", lambda model: full)
     with pytest.raises(torch.OutOfMemoryError):
         run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from adain_core import Stylizer
-from adain_core.images import load_picture
-from adain_core.temporal import TemporalSmoother
+from adain_core.images.files import load_picture
+from adain_core.video.smoothing import TemporalSmoother
 
 FRAMES = 11  # more than a chunk
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
-from adain_core.checkpoint import load_decoder
-from adain_core.pretrained import DEFAULT_DECODER, DEFAULT_ENCODER
-from adain_core.training_state import load_state, saved_states
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.model_files import load_decoder
+from adain_core.training.run.state import load_state, saved_states
 from tests.adain_core.pictures import write_pictures
 from tests.conftest import PACK
 

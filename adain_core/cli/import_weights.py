@@ -1,0 +1,64 @@
+"""``import``: a model of another project becomes a file of this one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ..errors import AdaINError
+from ..images.files import load_picture
+from ..models.foreign_weights import import_model
+from ..models.model_files import encoder_fingerprint, load_encoder, save_model
+from ..models.unit_activations import normalize_activations
+from ..models.vgg import VGGEncoder
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("import", help="read another project's weights", description=__doc__)
+    parser.add_argument("source", metavar="SOURCE", help="file with the foreign weights")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="file to write, .safetensors")
+    parser.add_argument(
+        "--normalize", metavar="FOLDER", help="encoders: scale channels to unit mean activation over the images there"
+    )
+    parser.add_argument("--encoder", metavar="FILE", help="decoders: the (imported) encoder this one was trained for")
+    parser.add_argument("--license", default="", help="licence of the weights, kept in the file")
+    parser.add_argument("--half", action="store_true", help="write half precision: half the size, the same results")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    if Path(options.output).suffix != ".safetensors":
+        raise AdaINError(f"{options.output}: expected a name ending in .safetensors")
+    model = import_model(options.source)
+    dtype = torch.float16 if options.half else torch.float32
+    metadata = {"source": Path(options.source).name}
+    if options.license:
+        metadata["license"] = options.license
+    if isinstance(model, VGGEncoder):
+        if options.normalize:
+            paths = _images_in(options.normalize)
+            images = (load_picture(path).pixels for path in tqdm(paths, desc="normalize"))
+            metadata["normalized_over"] = f"{normalize_activations(model, images)} images"
+        save_model(options.output, model, metadata, dtype)
+        print(f"{options.output}: {model.architecture} encoder, fingerprint {encoder_fingerprint(model)}")
+        return
+    if not options.encoder:
+        raise AdaINError(
+            "import: expected --encoder FILE with a decoder, so that it is never used with another encoder"
+        )
+    metadata["encoder"] = load_encoder(options.encoder).fingerprint
+    save_model(options.output, model, metadata, dtype)
+    print(f"{options.output}: {model.architecture} decoder for the encoder {metadata['encoder']}")
+
+
+def _images_in(folder: str) -> list[Path]:
+    if not Path(folder).is_dir():
+        raise AdaINError(
+            f"{folder}: expected a folder of images, found {'a file' if Path(folder).exists() else 'nothing'}"
+        )
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)

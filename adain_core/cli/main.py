@@ -1,0 +1,43 @@
+"""The command line: ``python -m adain_core COMMAND ...``. Each command is a file in this folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ..errors import AdaINError
+
+# Modules of this folder by the command they add.
+COMMANDS = {
+    "stylize": "stylize",
+    "video": "video",
+    "import": "import_weights",
+    "train": "train",
+    "evaluate": "evaluate",
+    "batch": "batch",
+}
+USER_MISTAKE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command, whose status it returns. A mistake of the user's: one line on stderr and exit status 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m adain_core", description="Arbitrary style transfer with adaptive instance normalization."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # Only the command asked for is imported: training needs a second more and 170 MB.
+    wanted = [COMMANDS[name] for name in arguments[:1] if name in COMMANDS] or COMMANDS.values()
+    for name in wanted:
+        import_module(f".{name}", __package__).add_parser(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except AdaINError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_MISTAKE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,55 @@
+"""Options that several commands share: which models, on which device."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from ..devices import PRECISIONS
+from ..errors import AdaINError
+from ..inference.stylizer import Stylizer
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--encoder", metavar="FILE", help="encoder (safetensors); default: the bundled VGG-19")
+    parser.add_argument("--decoder", metavar="FILE", help="decoder trained for the encoder; default: the bundled one")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+
+
+def add_precision_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        help=f"{', '.join(PRECISIONS)}: what to compute in; auto: float16 on CUDA, float32 elsewhere",
+    )
+
+
+def load_stylizer(options: argparse.Namespace, precision: str = "float32") -> Stylizer:
+    return Stylizer.load(options.encoder, options.decoder, options.device, precision)
+
+
+_AMOUNT = re.compile(r"(\d+\.?\d*)\s*(?:([KMGT])?(?:I?B)?)")
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from ``2G``, ``1.5GiB``, ``512M`` or a plain number; units are powers of 1024.
+
+    Raises:
+        AdaINError: anything else.
+    """
+    match = _AMOUNT.fullmatch(text.strip().upper())
+    if not match:
+        raise AdaINError(f"memory: expected an amount such as 2G or 512M, found {text!r}")
+    number, unit = match.groups()
+    return int(float(number) * 1024 ** " KMGT".index(unit or " "))
+
+
+def add_style_size_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--style-size",
+        type=int,
+        default=512,
+        metavar="N",
+        help="scale style images to this short side, which sets the size of the strokes; 0: as they are "
+        "(default: %(default)s)",
+    )

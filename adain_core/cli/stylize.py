@@ -1,0 +1,59 @@
+"""``stylize``: one image in one style or a mix of several."""
+
+from __future__ import annotations
+
+import argparse
+
+from tqdm import tqdm
+
+from ..inference.stylize_file import FileJob, stylize_file
+from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer, parse_bytes
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("stylize", help="stylize an image", description=__doc__)
+    parser.add_argument("content", metavar="CONTENT", help="image to stylize")
+    parser.add_argument("styles", metavar="STYLE", nargs="+", help="style image; several are mixed")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="result, .png or .jpg")
+    parser.add_argument("--alpha", type=float, default=1.0, help="0: content, 1: style (default: %(default)s)")
+    parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per style (default: equal)")
+    parser.add_argument(
+        "--mask",
+        nargs="+",
+        default=[],
+        metavar="M",
+        help="where to stylize (white); with several styles one mask for all or one per style",
+    )
+    parser.add_argument("--preserve-color", action="store_true", help="keep the content's colours")
+    add_style_size_option(parser)
+    parser.add_argument(
+        "--max-memory",
+        metavar="AMOUNT",
+        help="what the program may occupy in all, such as 2G; images of any size are then worked on in tiles, from "
+        "file to file (default: most of the free memory)",
+    )
+    add_model_options(parser)
+    add_precision_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    job = FileJob(
+        options.content,
+        options.styles,
+        options.output,
+        options.alpha,
+        options.weights,
+        options.mask,
+        options.preserve_color,
+        options.style_size,
+    )
+    allowed = None if options.max_memory is None else parse_bytes(options.max_memory)
+    stylizer = load_stylizer(options, options.precision)
+    with tqdm(desc="stylize", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        stylize_file(stylizer, job, allowed, show)

@@ -1,0 +1,216 @@
+"""``train``: a decoder from two folders of images. With torchrun, on several GPUs or machines."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+from ..devices import PRECISIONS
+from ..errors import AdaINError
+from ..models.bundled import DEFAULT_ENCODER
+from ..models.decoder import CONDITIONINGS, NORMALIZATIONS
+from ..models.model_files import load_decoder, load_encoder
+from ..training.config import OPTIMIZERS, STYLE_LOSSES, TrainingConfig
+from ..training.distributed import start_processes
+from ..training.optimization.schedule import SCHEDULES, parse_crop_sizes
+from ..training.run.progress import TrainingProgress
+from ..training.trainer import Trainer
+
+_DEFAULTS = TrainingConfig()
+_LINE_EVERY = 10.0  # seconds
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a decoder on two folders of images",
+        description=__doc__,
+        epilog="Defaults are the paper's, but for --style-reuse. Ctrl-C and SIGTERM save a checkpoint; --resume "
+        "goes on from it.",
+    )
+    parser.add_argument("content_folder", metavar="CONTENT_DIR", help="photographs, at any depth")
+    parser.add_argument("style_folder", metavar="STYLE_DIR", help="style images, at any depth")
+    parser.add_argument("-o", "--output", metavar="RUN_DIR", required=True, help="folder of this run")
+    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN_DIR, if any")
+    parser.add_argument("--encoder", metavar="FILE", help="encoder (safetensors); default: the bundled VGG-19")
+    parser.add_argument("--decoder", metavar="FILE", help="decoder to start from (default: new weights)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes that read images (default: half of the cores, at most 8)"
+    )
+    parser.add_argument("--license", default="", help="licence of the decoder, kept in its file")
+
+    group = parser.add_argument_group("length and data")
+    _option(group, "steps", "optimizer steps")
+    _option(group, "batch_size", "pairs per step, over all processes together")
+    group.add_argument(
+        "--crop-size",
+        dest="crop_sizes",
+        default="256",
+        metavar="N",
+        help="pixels, or a schedule such as 0:128,20000:256 (default: %(default)s)",
+    )
+    group.add_argument(
+        "--resize",
+        type=int,
+        nargs=2,
+        default=_DEFAULTS.resize,
+        metavar=("LOW", "HIGH"),
+        help="scale images to a short side between these before cropping (default: 512 512)",
+    )
+    group.add_argument(
+        "--augment-styles", action="store_true", help="content crops as styles, shuffled channels, inverted colours"
+    )
+    _option(group, "style_reuse", "batches in a row with the same style crops, encoded once")
+    _option(group, "seed", "of initial weights, data order and crops")
+
+    group = parser.add_argument_group("losses")
+    _option(group, "content_weight", "of the content loss")
+    _option(group, "style_weight", "of the style loss")
+    group.add_argument(
+        "--style-layers",
+        type=float,
+        nargs=4,
+        default=_DEFAULTS.style_layers,
+        metavar="W",
+        help="weights of relu1_1, relu2_1, relu3_1, relu4_1 in the style loss (default: 1 1 1 1)",
+    )
+    _option(group, "style_loss", "statistics or Gram matrices", STYLE_LOSSES)
+    _option(group, "identity_share", "share of samples with content = style")
+    _option(group, "reconstruction_weight", "of their pixel error")
+    _option(group, "feature_weight", "of their error at relu1_1, relu2_1, relu3_1")
+    _option(group, "range_weight", "of values outside 0..1")
+    _option(group, "color_weight", "of mean and standard deviation of R, G and B")
+    _option(group, "anchor_weight", "of the distance of 8x8 means from an anchor decoder's")
+    group.add_argument("--anchor", metavar="FILE", help="the anchor decoder (default: the one of --decoder)")
+
+    group = parser.add_argument_group("optimizer")
+    _option(group, "optimizer", "Adam, or Muon for kernels", OPTIMIZERS)
+    _option(group, "learning_rate", "at the start; with Muon a fraction of the weights' norm")
+    _option(group, "schedule", "how it falls", SCHEDULES)
+    _option(group, "warmup", "steps over which it rises first")
+    _option(group, "decay", "of the decay schedule: 1 / (1 + decay * step)")
+    _option(group, "final", "share of it at the end of the cosine schedule")
+    _option(group, "clip", "largest norm of the gradient; 0: no limit")
+    _option(group, "precision", "of the convolutions; auto: float16 on CUDA, bfloat16 on CPUs that have it", PRECISIONS)
+
+    group = parser.add_argument_group("ablations of the paper")
+    _option(group, "normalization", "in the decoder", NORMALIZATIONS)
+    _option(group, "conditioning", "what the decoder is given", CONDITIONINGS)
+
+    group = parser.add_argument_group("files")
+    _option(group, "save_every", "steps between checkpoints; 0: only at the end")
+    _option(group, "preview_every", "steps between previews; 0: only at the end")
+    _option(group, "keep", "checkpoints to keep")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int | None:
+    values = {field.name: getattr(options, field.name) for field in fields(TrainingConfig)}
+    values |= {
+        "crop_sizes": parse_crop_sizes(options.crop_sizes),
+        "resize": tuple(options.resize),
+        "style_layers": tuple(options.style_layers),
+    }
+    config = TrainingConfig(**values)
+    if options.workers is not None and options.workers < 0:
+        raise AdaINError(f"--workers: expected a number of at least 0, found {options.workers}")
+    with start_processes(options.device) as processes:
+        logging.basicConfig(
+            level=logging.INFO if processes.first else logging.ERROR, format="%(message)s", stream=sys.stderr
+        )
+        encoder = load_encoder(options.encoder or DEFAULT_ENCODER)
+        start, anchor = (
+            load_decoder(path, encoder.fingerprint) if path else None for path in (options.decoder, options.anchor)
+        )
+        trainer = Trainer(
+            encoder.to(processes.device),
+            config,
+            options.content_folder,
+            options.style_folder,
+            options.output,
+            start=start,
+            anchor=anchor,
+            resume=options.resume,
+            processes=processes,
+            workers=default_workers() if options.workers is None else options.workers,
+            info={"license": options.license} if options.license else None,
+        )
+        for warning in trainer.warnings:
+            logging.warning("warning: %s", warning)
+        with stop_on_signals(trainer) as received:
+            trainer.train(_Lines())
+        if processes.first:
+            _summarize(trainer)
+    return 128 + received[0] if received and not trainer.done else None
+
+
+def default_workers() -> int:
+    """Half of the cores: the other half computes, or feeds the GPU."""
+    return max(1, min(8, (os.cpu_count() or 2) // 2))
+
+
+@contextmanager
+def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
+    """Lets Ctrl-C and SIGTERM end the training after the present step; a second one ends the process.
+
+    Yields:
+        The signals received so far.
+    """
+    received: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        received.append(number)
+        trainer.request_stop()
+        signal.signal(number, previous[number])
+
+    previous: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class _Lines:
+    """A line about the progress every few seconds."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        now = time.monotonic()
+        if now - self.last >= _LINE_EVERY or progress.step == progress.steps:
+            self.last = now
+            logging.info("%s", progress)
+
+
+def _summarize(trainer: Trainer) -> None:
+    if trainer.skipped:
+        logging.info("skipped %d image files:", len(trainer.skipped))
+        for path, reason in sorted(trainer.skipped.items()):
+            logging.info("  %s: %s", path, reason)
+    if trainer.evaluation is not None:
+        logging.info("reconstruction (content = style): PSNR %.2f dB", trainer.evaluation.psnr)
+    state = "done" if trainer.done else f"stopped; --resume goes on from step {trainer.step}"
+    print(f"{trainer.folder.decoder}: {trainer.step} of {trainer.config.steps} steps, {state}")
+
+
+def _option(group: argparse._ArgumentGroup, name: str, text: str, choices: tuple[str, ...] | None = None) -> None:
+    default = getattr(_DEFAULTS, name)
+    group.add_argument(
+        f"--{name.replace('_', '-')}",
+        type=type(default),
+        default=default,
+        choices=choices,
+        metavar=None if choices else "N",
+        help=f"{text} (default: %(default)s)",
+    )

@@ -1,0 +1,81 @@
+"""``video``: a video in one style, a mix of several, or styles that change over time."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tqdm import tqdm
+
+from ..inference.stylize_file import load_styles
+from ..method.style import check_style_size
+from ..video.job import VideoJob
+from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "video",
+        help="stylize a video",
+        description=__doc__,
+        epilog="Sound, time stamps, colour space, pixel aspect and rotation stay as they are. Finished segments are "
+        "kept in OUT.parts until the video is complete: after an interruption the same command goes on from there.",
+    )
+    parser.add_argument("source", metavar="VIDEO", help="video to stylize, any format FFmpeg reads")
+    parser.add_argument("styles", metavar="STYLE", nargs="+", help="style image; several are mixed evenly, or: --keys")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="result in H.264, .mp4, .mov or .mkv")
+    parser.add_argument("--alpha", type=float, default=1.0, help="0: content, 1: style (default: %(default)s)")
+    parser.add_argument(
+        "--keys",
+        type=int,
+        nargs="+",
+        metavar="FRAME",
+        help="one per style: the frame, counted from 0, at which it is reached; in between styles blend",
+    )
+    add_style_size_option(parser)
+    parser.add_argument(
+        "--crf",
+        type=float,
+        default=18,
+        metavar="Q",
+        help="quality, 0: best, 51: worst (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--smooth",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="less flicker: how much each frame keeps of those before it in the scene, up to 1; about 0.5 does well "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--flow", action="store_true", help="with --smooth: also along the optical flow; needs OpenCV")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="for long videos on CUDA: compile the models for the frames' size first, which takes a minute or so",
+    )
+    add_model_options(parser)
+    add_precision_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    check_style_size(options.style_size)
+    styles = load_styles(options.styles, options.style_size)
+    job = VideoJob(
+        load_stylizer(options, options.precision),
+        options.source,
+        options.output,
+        styles,
+        keys=options.keys,
+        alpha=options.alpha,
+        crf=options.crf,
+        smooth=options.smooth,
+        flow=options.flow,
+        compile=options.compile,
+    )
+    with tqdm(desc="video", unit=" frames", initial=job.done, total=job.total) as bar:
+        job.run(lambda done, total: bar.update(done - bar.n))
+        bar.total = bar.n
+    if job.damaged:
+        print(f"warning: {options.source}: {job.damaged} packets cannot be decoded and were left out", file=sys.stderr)

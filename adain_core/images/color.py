@@ -1,0 +1,74 @@
+"""Colour transfer between images: to keep the content's colours, or to match a reference's."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import AdaINError, check_batch
+
+METHODS = ("mean-covariance", "luminance")
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_FLAT = 1e-5  # variance below which a colour direction holds nothing but rounding
+
+
+def match_color(image: Tensor, reference: Tensor, method: str = "mean-covariance") -> Tensor:
+    """Gives an image the colours of a reference.
+
+    Args:
+        image: ``[B, 3, H, W]`` RGB 0..1.
+        reference: ``[B or 1, 3, h, w]``; for ``luminance`` it is stretched to the image's size.
+        method: ``mean-covariance``: an affine map of RGB after which mean and covariance equal the reference's,
+            ``L_r L_i^-1`` of the symmetric square roots (Gatys et al., "Controlling Perceptual Factors in Neural Style
+            Transfer", arXiv:1611.07865, section 5.1). ``luminance``: the image's luminance with the reference's
+            chrominance, place by place (the same, section 5.2).
+
+    Returns:
+        ``[B, 3, H, W]``, clamped to 0..1. A flat image gets the reference's mean colour.
+
+    Raises:
+        AdaINError: unknown method, or batches that differ.
+    """
+    if method not in METHODS:
+        raise AdaINError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
+    check_batch("reference", reference.shape[0], image.shape[0], "the image")
+    result = _mean_covariance(image, reference) if method == METHODS[0] else _luminance(image, reference)
+    return result.clamp(0, 1).to(image.dtype)
+
+
+def _mean_covariance(image: Tensor, reference: Tensor) -> Tensor:
+    mean, covariance = _color_statistics(image)
+    target_mean, target_covariance = _color_statistics(reference)
+    root, _ = _roots(target_covariance)
+    _, inverse_root = _roots(covariance)
+    transform = root @ inverse_root
+    moved = transform @ (image.double().flatten(2) - mean) + target_mean
+    return moved.reshape(image.shape).float()
+
+
+def _color_statistics(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``[B, 3, 1]`` and covariance ``[B, 3, 3]`` of RGB, in float64."""
+    values = image.double().flatten(2)
+    mean = values.mean(dim=2, keepdim=True)
+    centred = values - mean
+    return mean, centred @ centred.transpose(1, 2) / values.shape[2]
+
+
+def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Symmetric square root and its pseudo-inverse; directions without variance map to 0 instead of infinity."""
+    eigenvalues, vectors = torch.linalg.eigh(covariance)
+    eigenvalues = eigenvalues.clamp(min=0)
+    root = eigenvalues.sqrt()
+    inverse = torch.where(eigenvalues > _FLAT, 1 / root.clamp(min=_FLAT), torch.zeros_like(root))
+    back = vectors.transpose(1, 2)
+    return vectors @ (root[..., None] * back), vectors @ (inverse[..., None] * back)
+
+
+def _luminance(image: Tensor, reference: Tensor) -> Tensor:
+    if image.shape[2:] != reference.shape[2:]:
+        reference = F.interpolate(reference, image.shape[2:], mode="bilinear", antialias=True).clamp(0, 1)
+    # Adding the same amount to R, G and B changes luminance only: the chrominance differences stay as they are.
+    weights = image.new_tensor(_LUMA)[:, None, None]
+    luminance = (image * weights).sum(dim=1, keepdim=True) - (reference * weights).sum(dim=1, keepdim=True)
+    return reference + luminance

@@ -1,0 +1,197 @@
+"""Image files read and written piece by piece with libvips, for images that do not fit into memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError
+from ..files import allocate, atomic_write
+from ..method.features import STRIDE
+from .files import JPEG_QUALITY, check_writable
+
+try:
+    import pyvips
+except (ImportError, OSError):
+    pyvips = None
+
+LIBVIPS_BYTES = 160 << 20  # its library, threads, and images below 100 MB, which it unpacks in memory
+_LEVELS = {"uchar": 255, "ushort": 65535}
+_ROWS = 512  # of a mask at a time; a multiple of 8
+_SAMPLES = 1024  # pixels of each side that colours are taken from
+_JPEG_SIDE = 65535  # pixels; more do not fit into its header
+
+
+class LargeImage:
+    """An image file, upright; any part of it as pixels RGB 0..1, where it is transparent over white.
+
+    Files that cannot be read from any place, compressed ones, are unpacked into a temporary file by libvips.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        size: height and width.
+
+    Raises:
+        AdaINError: pyvips is missing, no such file, not an image libvips reads, several frames, or pixels that are
+            neither 8- nor 16-bit grey or RGB.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        check_pyvips()
+        self.path = Path(path)
+        if not self.path.is_file():
+            found = "a folder" if self.path.is_dir() else "nothing"
+            raise AdaINError(f"{path}: expected an image file, found {found}")
+        try:
+            image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated").autorot()
+        except pyvips.Error as error:
+            raise self._unreadable(error) from None
+        if image.get_typeof("n-pages") and image.get("n-pages") > 1:
+            raise AdaINError(f"{path}: expected a still image, found {image.get('n-pages')} frames")
+        if image.format not in _LEVELS or image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16"):
+            raise AdaINError(
+                f"{path}: expected 8- or 16-bit grey or RGB pixels in an image too large for the memory allowed, "
+                f"found {image.interpretation} of type {image.format}; convert it first"
+            )
+        self.image = image
+        self.size = image.height, image.width
+
+    @property
+    def opacity(self) -> pyvips.Image | None:
+        """The transparency's band in 0..255, None without one."""
+        if not self.image.hasalpha():
+            return None
+        band = self.image[self.image.bands - 1]
+        return band if band.format == "uchar" else (band >> 8).cast("uchar")
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The colour profile, if it is one of RGB."""
+        has = self.image.get_typeof("icc-profile-data") and self.image.bands >= 3
+        return self.image.get("icc-profile-data") if has else None
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        """Those pixels, ``[1, 3, h, w]`` RGB 0..1; slices may end past the image."""
+        return _over_white(*self._colour_and_opacity(self.image, rows, columns))
+
+    def sample(self) -> Tensor:
+        """Pixels from all over the image, ``[1, 3, h, w]``, for its colour statistics."""
+        step = [max(side // _SAMPLES, 1) for side in self.size]
+        thin = self.image.subsample(step[1], step[0])
+        return _over_white(*self._colour_and_opacity(thin, slice(0, thin.height), slice(0, thin.width)))
+
+    def scaled(self, side: int) -> Tensor:
+        """The whole image with a shorter side of that many pixels, like `resize.scale_short_side`."""
+        image = self.image
+        if image.hasalpha():
+            image = image.flatten(background=[_LEVELS[image.format]])
+        image = image.resize(side / min(self.size), kernel="linear", gap=0)
+        colour, _ = self._colour_and_opacity(image, slice(0, image.height), slice(0, image.width))
+        return colour
+
+    def mask(self, size: tuple[int, int]) -> Tensor:
+        """This image as a mask over the features of an image of that size.
+
+        The mean of brightness times opacity over each place's 8x8 pixels, as `spatial_masks.to_places`; stretched
+        when sizes differ.
+
+        Returns:
+            ``[1, ceil(H/8), ceil(W/8)]`` 0..1.
+        """
+        height, width = size
+        image = self.image
+        if self.size != size:
+            image = image.resize(width / image.width, vscale=height / image.height, kernel="linear")
+        places = []
+        for top in range(0, height, _ROWS):
+            colour, opacity = self._colour_and_opacity(image, slice(top, min(top + _ROWS, height)), slice(0, width))
+            grey = colour.mean(dim=1) if opacity is None else (colour * opacity).mean(dim=1)
+            places.append(torch.nn.functional.avg_pool2d(grey, STRIDE, ceil_mode=True, count_include_pad=False))
+        return torch.cat(places, dim=1).clamp(0, 1)
+
+    def _colour_and_opacity(self, image: pyvips.Image, rows: slice, columns: slice) -> tuple[Tensor, Tensor | None]:
+        top, left = rows.start, columns.start
+        height, width = min(rows.stop, image.height) - top, min(columns.stop, image.width) - left
+        try:
+            values = image.crop(left, top, width, height).numpy()
+        except pyvips.Error as error:
+            raise self._unreadable(error) from None
+        scale = _LEVELS[image.format]
+        values = (
+            torch.from_numpy(values.reshape(height, width, -1).astype(np.float32)).div_(scale).permute(2, 0, 1)[None]
+        )
+        opacity = None
+        if image.hasalpha():
+            values, opacity = values[:, :-1], values[:, -1:]
+        return (values if values.shape[1] == 3 else values[:, :1].expand(-1, 3, -1, -1)), opacity
+
+    def _unreadable(self, error: Exception) -> AdaINError:
+        reason = " ".join(str(error).split())
+        return AdaINError(f"{self.path}: expected an image file, found one that cannot be read ({reason})")
+
+
+class LargeResult:
+    """Pixels collected in a raw file, then written as PNG or JPEG.
+
+    Args:
+        path: of the image to write.
+        size: its height and width.
+        folder: for the raw file, 3 bytes a pixel.
+
+    Raises:
+        AdaINError: neither PNG nor JPEG, a side too long for JPEG, or too little room in the folder.
+    """
+
+    def __init__(self, path: str | Path, size: tuple[int, int], folder: Path) -> None:
+        self._path = check_writable(path)
+        self._png = self._path.suffix.lower() == ".png"
+        if not self._png and max(size) > _JPEG_SIDE:
+            raise AdaINError(
+                f"{path}: expected at most {_JPEG_SIDE} pixels a side in a JPEG, found {max(size)}; write a PNG"
+            )
+        self._size = size
+        self._raw = folder / "pixels"
+        allocate(self._raw, size[0] * size[1] * 3, "the result's pixels")
+
+    def write(self, rows: slice, columns: slice, pixels: Tensor) -> None:
+        """Takes pixels ``[1, 3, h, w]`` RGB, nominally 0..1, rounded to the nearest of 256 levels."""
+        levels = (pixels[0].float().clamp(0, 1) * 255).round_().to("cpu", torch.uint8).permute(1, 2, 0)
+        # Mapped anew each time, so that the process does not come to hold the whole file.
+        image = np.memmap(self._raw, np.uint8, "r+", shape=(*self._size, 3))
+        image[rows, columns] = levels.numpy()
+
+    def save(self, opacity: pyvips.Image | None = None, icc_profile: bytes | None = None) -> None:
+        """Writes the image, atomically, with the transparency in PNG, like `files.save_picture`."""
+        height, width = self._size
+        image = pyvips.Image.rawload(str(self._raw), width, height, 3, access="sequential")
+        if self._png and opacity is not None:
+            image = image.bandjoin(opacity)
+        image = image.copy(interpretation="srgb")
+        for field in image.get_fields():  # the transparency brings its file's metadata along
+            image.remove(field)
+        if icc_profile:
+            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc_profile)
+        with atomic_write(self._path) as temporary:
+            if self._png:
+                image.pngsave(str(temporary))
+            else:
+                image.jpegsave(str(temporary), Q=JPEG_QUALITY, subsample_mode="off")
+
+
+def _over_white(colour: Tensor, opacity: Tensor | None) -> Tensor:
+    return colour if opacity is None else colour * opacity + (1 - opacity)
+
+
+def check_pyvips() -> None:
+    """AdaINError with the way to get it when pyvips is missing."""
+    if pyvips is None:
+        raise AdaINError(
+            "memory: expected pyvips for an image too large for the memory allowed, found none; "
+            "install it with: pip install 'pyvips[binary]'"
+        )
+    pyvips.cache_set_max(0)  # parts are read once or twice; keeping them would defeat the purpose

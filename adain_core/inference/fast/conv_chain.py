@@ -1,0 +1,224 @@
+"""Chains of convolutions over bands of rows that stay in the processor's cache.
+
+A full map of 64 channels at 1024x1024 is 256 MB: fresh memory whose first touch costs as much as the convolution, and
+every pass over it goes to main memory. Computed in bands, one after the other through all layers of a chain, maps stay
+in the cache and the allocator hands the same memory out again. Only a chain's input and output exist as a whole. Bands
+overlap by what the layers need, so the result does not change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...devices import cpu_capabilities
+from ...models.padding import pad_one
+from .winograd import convolve, transform_kernel
+
+# Largest map of one band, in bytes. On the CPU half of a usual last-level cache, and below the 32 MiB from which glibc
+# fetches memory anew from the system each time. On a GPU the bands only bound memory.
+_CPU_BAND = 16 << 20
+_GPU_BAND = 64 << 20
+
+# Winograd's convolution lives on PyTorch's matrix products, which keep up with oneDNN's convolutions on Intel's
+# processors only (MKL). There it wins from so many channels on, and places, for which its kernel is transformed first.
+_FAST_PRODUCTS = cpu_capabilities().get("cpu_name", "").startswith("Intel")
+_WINOGRAD_CHANNELS = 128
+_WINOGRAD_PLACES = 2048
+
+Rows = tuple[int, int]  # first and last row, the latter excluded
+
+
+class Layer:
+    """One step of a chain, on any range of rows of its output."""
+
+    def channels(self, given: int) -> int:
+        """Channels of the output for those of the input."""
+        return given
+
+    def side(self, given: int) -> int:
+        """Height (or width) of the output for that of the input."""
+        return given
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        """The rows of an input of that height which those rows of the output depend on."""
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        """Rows of the output.
+
+        Args:
+            x: the input's rows `needs` names, ``[B, C, h, W]``.
+            rows: which rows of the output.
+            height: of the whole input.
+        """
+        raise NotImplementedError
+
+
+class Convolution(Layer):
+    """A 3x3 convolution, padded as `padding.pad_one` does at the true border only, with ReLU or without.
+
+    In float32 by Winograd's algorithm on processors where that is faster.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True, padding: str = "reflect") -> None:
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = bias
+        self.relu = relu
+        self.padding = padding
+        wide = min(weight.shape[:2]) >= _WINOGRAD_CHANNELS
+        self.winograd = _FAST_PRODUCTS and wide and weight.device.type == "cpu" and weight.dtype == torch.float32
+        self.kernel: Tensor | None = None  # of Winograd's convolution, once it is worth while
+
+    def channels(self, given: int) -> int:
+        return self.weight.shape[0]
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        return max(rows[0] - 1, 0), min(rows[1] + 1, height)
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        x = pad_one(x, self.padding, top=rows[0] == 0, bottom=rows[1] == height)
+        if self.winograd and x.shape[2] * x.shape[3] >= _WINOGRAD_PLACES:
+            if self.kernel is None:
+                self.kernel = transform_kernel(self.weight)
+            x = convolve(x, self.kernel, self.bias)
+        else:
+            x = F.conv2d(x, self.weight, self.bias)
+        return x.relu_() if self.relu else x
+
+
+class MaxPool(Layer):
+    """2x2 max pooling with ceil_mode."""
+
+    def side(self, given: int) -> int:
+        return -(-given // 2)
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        return 2 * rows[0], min(2 * rows[1], height)
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        return F.max_pool2d(x, 2, ceil_mode=True)
+
+
+class UpsampledConvolution(Layer):
+    """Nearest-neighbour upsampling by 2, a 3x3 convolution with reflection padding, and ReLU, in one.
+
+    Of the three columns (rows) of pixels an output sees, two are copies of the same one. So each of the four output
+    phases is a 2x2 convolution of the map before upsampling, with the kernel's columns (rows) summed in pairs: 4 * 4
+    products per input pixel and channel pair instead of 4 * 9. Reflecting the upsampled border is repeating the border
+    before upsampling.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        outputs, inputs = weight.shape[:2]
+        exact = weight.float().permute(0, 2, 3, 1)
+        rows = exact.new_empty(2, outputs, 2, 3, inputs)
+        kernels = exact.new_empty(2, 2, outputs, 2, 2, inputs)  # row and column of the phase, O, 2x2, I
+        _sum_pairs(exact.unbind(1), [row.unbind(1) for row in rows])
+        _sum_pairs(rows.unbind(3), [column.unbind(3) for column in kernels.unbind(1)])
+        self.weight = kernels.to(weight.dtype).view(4 * outputs, 2, 2, inputs).permute(0, 3, 1, 2)
+        self.outputs = outputs
+        self.bias = bias.repeat(4)
+
+    def channels(self, given: int) -> int:
+        return self.outputs
+
+    def side(self, given: int) -> int:
+        return 2 * given
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        first, last = _halves(rows)
+        return max(first - 1, 0), min(last + 1, height)
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        first, last = _halves(rows)
+        x = pad_one(x, "replicate", top=first == 0, bottom=last == height)
+        phases = F.conv2d(x, self.weight, self.bias).relu_()
+        batch, _, height, width = phases.shape
+        height, width = height - 1, width - 1
+        phases = phases.permute(0, 2, 3, 1).unflatten(3, (2, 2, self.outputs))
+        out = phases.new_empty(batch, height, 2, width, 2, self.outputs)
+        for p in (0, 1):
+            for q in (0, 1):
+                out[:, :, p, :, q] = phases[:, p : p + height, q : q + width, p, q]
+        out = out.view(batch, 2 * height, 2 * width, self.outputs).permute(0, 3, 1, 2)
+        return out[:, :, rows[0] - 2 * first : rows[1] - 2 * first]
+
+
+def run_chain(layers: Sequence[Layer], x: Tensor, band_bytes: int | None = None) -> Tensor:
+    """Runs the layers one after the other, a band of rows at a time.
+
+    Args:
+        layers: at least one.
+        x: ``[B, C, H, W]``, channels_last.
+        band_bytes: size of the largest map of a band; None: what suits the device.
+
+    Returns:
+        The last layer's output, channels_last.
+    """
+    if band_bytes is None:
+        band_bytes = _CPU_BAND if x.device.type == "cpu" else _GPU_BAND
+    heights = [x.shape[2]]
+    for layer in layers:
+        heights.append(layer.side(heights[-1]))
+    per_row = _bytes_per_row(layers, x)  # of the output, of one sample
+    group = max(band_bytes // (per_row * heights[-1]), 1)
+    rows = min(max(band_bytes // per_row, 2), heights[-1])
+    rows = _even(-(-heights[-1] // -(-heights[-1] // rows)))
+    if group >= x.shape[0] and rows >= heights[-1]:
+        return _run_band(layers, x, (0, heights[-1]), heights)
+    out = None
+    for start in range(0, x.shape[0], group):
+        samples = slice(start, start + group)
+        for top in range(0, heights[-1], rows):
+            bottom = min(top + rows, heights[-1])
+            band = _run_band(layers, x[samples], (top, bottom), heights)
+            if out is None:
+                shape = (x.shape[0], band.shape[1], heights[-1], band.shape[3])
+                out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+            out[samples, :, top:bottom] = band
+    assert out is not None
+    return out
+
+
+def _run_band(layers: Sequence[Layer], x: Tensor, rows: Rows, heights: list[int]) -> Tensor:
+    ranges = [rows]
+    for layer, height in zip(reversed(layers), reversed(heights[:-1]), strict=True):
+        ranges.append(layer.needs(ranges[-1], height))
+    ranges.reverse()
+    x = x[:, :, slice(*ranges[0])]
+    for layer, rows, height in zip(layers, ranges[1:], heights[:-1], strict=True):
+        x = layer(x, rows, height)
+    return x
+
+
+def _bytes_per_row(layers: Sequence[Layer], x: Tensor) -> int:
+    """Bytes of the chain's largest map for each row of the chain's output, of one sample."""
+    channels, height, width = x.shape[1:]
+    sizes = []
+    for layer in layers:
+        channels, height, width = layer.channels(channels), layer.side(height), layer.side(width)
+        sizes.append(channels * height * width)
+    return math.ceil(max(sizes) / height * x.element_size())
+
+
+def _halves(rows: Rows) -> Rows:
+    """The rows before upsampling that these are copies of."""
+    return rows[0] // 2, (rows[1] + 1) // 2
+
+
+def _even(rows: int) -> int:
+    return rows + rows % 2
+
+
+def _sum_pairs(taps: Sequence[Tensor], phases: Sequence[Sequence[Tensor]]) -> None:
+    """Writes the 2-tap kernels of even and of odd outputs that a 3-tap kernel is on an upsampled row."""
+    first, middle, last = taps
+    phases[0][0].copy_(first)
+    torch.add(middle, last, out=phases[0][1])
+    torch.add(first, middle, out=phases[1][0])
+    phases[1][1].copy_(last)

@@ -1,0 +1,219 @@
+"""The three steps, each with only the model it needs: encode, apply a style, decode.
+
+Images larger than memory go through in tiles that overlap by the full receptive field, batches in chunks; neither
+changes the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ..errors import check_batch
+from ..memory import budget
+from ..method.adain import adain
+from ..method.features import FEATURE_CHANNELS, STRIDE, Features, feature_size
+from ..method.normalization import check_not_empty
+from ..method.spatial_masks import to_places
+from ..method.style import Style, check_same_encoder
+from ..models.decoder import Decoder, check_features, check_takes_adain
+from ..models.vgg import VGGEncoder, check_images
+from ..progress import ProgressCallback
+from .fast.forward import fast
+from .gpu_copies import downloaded, uploaded
+from .memory_estimates import automatic_tile_size, pixels_in
+from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan, check_tile_size
+
+# Pixels of a batch that go through together. More are not faster, and what is between two chains leaves the cache.
+_CHUNK_PIXELS = 1 << 20
+
+
+@torch.inference_mode()
+def encode(
+    encoder: VGGEncoder,
+    images: Tensor,
+    mask: Tensor | None = None,
+    tile_size: int = 0,
+    progress: ProgressCallback | None = None,
+    device: torch.device | str | None = None,
+    memory: int | None = None,
+) -> Features:
+    """Encodes images on the encoder's device.
+
+    Args:
+        encoder: from `model_files.load_encoder`.
+        images: ``[B, 3, H, W]`` RGB 0..1, on any device.
+        mask: ``[B or 1, h, w]`` 0..1 over the image; the features' statistics are taken only from there.
+        tile_size: side of the tiles in pixels; 0: as large as fits into memory.
+        progress: called after each tile.
+        device: where the features are collected; None: on the encoder's device.
+        memory: bytes the computation may take; None: most of what is free.
+
+    Returns:
+        Features.
+
+    Raises:
+        AdaINError: images or mask of another shape, a mask batch that does not fit, quoting both sizes, or an empty
+            mask.
+    """
+    check_images(images)
+    batch, _, height, width = images.shape
+    places = None
+    if mask is not None:
+        places = _places(mask, (height, width), batch, "the image")
+        check_not_empty(places)  # now, rather than when the statistics are asked for
+    grid = feature_size(height, width)
+    work = _Work(encoder, (height, width), batch, tile_size, memory)
+    target = torch.device(device) if device is not None else work.device
+
+    def cut(samples: slice, box: Box) -> Tensor:
+        return images[(samples, slice(None), *box.pixels)]
+
+    def keep(tile: Tile, part: Tensor) -> Tensor:
+        return part[(..., *tile.inner.within(tile.outer).places)]
+
+    if work.single:
+        ((_, _, tensor),) = work.outputs(cut, keep, target, progress)
+    else:
+        tensor = _empty((batch, FEATURE_CHANNELS, *grid), work.dtype, target)
+        for samples, tile, part in work.outputs(cut, keep, target, progress):
+            tensor[(samples, slice(None), *tile.inner.places)] = part
+    return Features(tensor, (height, width), encoder.fingerprint, None if places is None else places.to(target))
+
+
+@torch.inference_mode()
+def apply_style(
+    content: Features,
+    style: Style,
+    alpha: float = 1.0,
+    channels: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Features:
+    """AdaIN on features, on the content's device.
+
+    Args:
+        content: the content's features.
+        style: what they shall look like; a batch of 1 is broadcast.
+        alpha: content-style trade-off, 0..1.
+        channels: channel mask ``[512]``, 0..1.
+        mask: spatial mask over the content image, ``[B or 1, h, w]`` 0..1; the content's statistics are then taken
+            inside it.
+
+    Raises:
+        AdaINError: features and style of different encoders, or anything `adain.adain` refuses.
+    """
+    check_same_encoder(content.encoder, style.encoder)
+    if mask is not None:
+        mask = _places(mask, content.size, content.tensor.shape[0])
+    known = content.statistics if mask is None and alpha else None
+    statistics = style.to(content.tensor.device).statistics
+    return Features(adain(content.tensor, statistics, alpha, channels, mask, known), content.size, content.encoder)
+
+
+@torch.inference_mode()
+def decode(
+    decoder: Decoder,
+    features: Features,
+    tile_size: int = 0,
+    progress: ProgressCallback | None = None,
+    device: torch.device | str | None = None,
+    memory: int | None = None,
+) -> Tensor:
+    """Decodes features on the decoder's device.
+
+    Args:
+        decoder: from `model_files.load_decoder`.
+        features: on any device.
+        tile_size, progress, memory: as in `encode`.
+        device: where the images are collected; None: on the decoder's device.
+
+    Returns:
+        ``[B, 3, H, W]`` float32 RGB 0..1, of exactly the content's size.
+
+    Raises:
+        AdaINError: a decoder trained for another encoder or by concatenation.
+    """
+    check_same_encoder(decoder.trained_for, features.encoder)
+    check_takes_adain(decoder)
+    check_features(features.tensor, features.size)
+    batch = features.tensor.shape[0]
+    height, width = features.size
+    if decoder.normalization == "instance":
+        # Its statistics are of the whole map: tiles would each have their own.
+        tile_size = max(MIN_TILE_SIZE, STRIDE * max(features.tensor.shape[2:]))
+    work = _Work(decoder, features.size, batch, tile_size, memory)
+    target = torch.device(device) if device is not None else work.device
+    images = _empty((batch, 3, height, width), torch.float32, target)
+
+    def cut(samples: slice, box: Box) -> Tensor:
+        return features.tensor[(samples, slice(None), *box.places)]
+
+    def keep(tile: Tile, part: Tensor) -> Tensor:
+        rows, columns = images[(0, 0, *tile.inner.pixels)].shape
+        return part[(..., *tile.inner.within(tile.outer).pixels)][..., :rows, :columns].clamp_(0, 1)
+
+    for samples, tile, part in work.outputs(cut, keep, target, progress):
+        images[(samples, slice(None), *tile.inner.pixels)] = part
+    return images
+
+
+class _Work:
+    """One model's way through a batch of images: which samples and tiles at a time."""
+
+    def __init__(
+        self, model: VGGEncoder | Decoder, size: tuple[int, int], batch: int, tile_size: int, memory: int | None
+    ) -> None:
+        parameter = next(model.parameters())
+        self.device, self.dtype = parameter.device, parameter.dtype
+        self.run = fast(model)
+        self.batch = batch
+        value = self.dtype.itemsize
+        available = budget(self.device) if memory is None else memory
+        self.plan = TilePlan(
+            *feature_size(*size), check_tile_size(tile_size) or automatic_tile_size(*size, available, value)
+        )
+        pixels = max(_pixels(tile.outer, size) for tile in self.plan)
+        self.chunk = min(max(min(pixels_in(available, value), _CHUNK_PIXELS) // pixels, 1), batch)
+
+    @property
+    def single(self) -> bool:
+        """Whether everything fits through at once."""
+        return self.chunk == self.batch and len(self.plan) == 1
+
+    def outputs(
+        self,
+        cut: Callable[[slice, Box], Tensor],
+        keep: Callable[[Tile, Tensor], Tensor],
+        target: torch.device,
+        progress: ProgressCallback | None,
+    ) -> Iterator[tuple[slice, Tile, Tensor]]:
+        """Samples and tiles in turn, with what is kept of what the model makes of what ``cut`` gives for them.
+
+        Tells the progress after each.
+        """
+        starts = range(0, self.batch, self.chunk)
+        parts = [(slice(start, min(start + self.chunk, self.batch)), tile) for start in starts for tile in self.plan]
+        inputs = uploaded(((part, cut(part[0], part[1].outer)) for part in parts), self.device, self.dtype)
+        outputs = ((part, keep(part[1], self.run(x))) for part, x in inputs)
+        for done, ((samples, tile), x) in enumerate(downloaded(outputs, self.device, target), 1):
+            yield samples, tile, x
+            if progress is not None:
+                progress(done, len(parts))
+
+
+def _pixels(box: Box, size: tuple[int, int]) -> int:
+    """How many pixels of an image of that size a box has."""
+    rows, columns = (min(side.stop, length) - side.start for side, length in zip(box.pixels, size, strict=True))
+    return rows * columns
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device=device, memory_format=torch.channels_last)
+
+
+def _places(mask: Tensor, size: tuple[int, int], batch: int, like: str = "the content") -> Tensor:
+    places = to_places(mask, size)
+    check_batch("mask", places.shape[0], batch, like)
+    return places

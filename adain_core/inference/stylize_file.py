@@ -1,0 +1,193 @@
+"""Stylizes an image file: at once, in tiles over the image in memory, or from file to file, as memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError
+from ..images.files import check_writable, count_pixels, load_mask, load_picture, save_picture
+from ..images.large_files import LIBVIPS_BYTES, LargeImage, LargeResult
+from ..images.resize import scale_short_side
+from ..memory import budget, resident_memory
+from ..method.adain import check_alpha
+from ..method.spatial_masks import to_places
+from ..method.style import check_style_size
+from ..progress import ProgressCallback
+from .memory_estimates import picture_memory, whole_memory
+from .stylizer import Stylizer, check_controls, plan_steps
+from .tiled_image import LEAST_MEMORY, ImageInMemory, PixelSink, PixelSource, stylize_stream
+
+DEFAULT_STYLE_SIZE = 512  # pixels, the short side
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """What to make of which files.
+
+    Attributes:
+        content: the image to stylize.
+        styles: style images, at least one.
+        output: ``.png`` or ``.jpg``; replaced when it exists.
+        alpha: content-style trade-off, 0..1.
+        weights: one per style, scaled to sum to 1; None: equal.
+        masks: mask images, white where to stylize: none, one for all styles, or one per style.
+        preserve_color: give the style images the content's colours first.
+        style_size: style images are scaled to this short side, pixels; 0: as they are.
+
+    Raises:
+        AdaINError: a value outside its range, numbers that do not fit, or an output that cannot be written.
+    """
+
+    content: str | Path
+    styles: Sequence[str | Path]
+    output: str | Path
+    alpha: float = 1.0
+    weights: Sequence[float] | None = None
+    masks: Sequence[str | Path] = ()
+    preserve_color: bool = False
+    style_size: int = DEFAULT_STYLE_SIZE
+
+    def __post_init__(self) -> None:
+        check_writable(self.output)
+        check_alpha(self.alpha)
+        check_controls(len(self.styles), self.weights, len(self.masks))
+        check_style_size(self.style_size)
+
+
+def stylize_file(
+    stylizer: Stylizer, job: FileJob, max_memory: int | None = None, progress: ProgressCallback | None = None
+) -> None:
+    """Stylizes an image file of any size.
+
+    At once where image and features fit into memory. Else tile by tile: from file to file, or over the image in
+    memory where libvips is missing or does not read the files.
+
+    Args:
+        stylizer: the models.
+        job: the files and controls.
+        max_memory: bytes the process may occupy in all; None: most of the free memory.
+        progress: called with (done, total) after each tile.
+
+    Raises:
+        AdaINError: files that cannot be read or written, or too little memory.
+    """
+    memory = budget(torch.device("cpu")) if max_memory is None else max_memory - resident_memory()
+    needed = whole_memory(count_pixels(job.content)) + picture_memory(sum(map(count_pixels, job.masks)))
+    # A GPU's own memory must hold the image's features, too.
+    if needed <= min(memory, budget(stylizer.device)):
+        _at_once(stylizer, job, memory, progress)
+        return
+    try:
+        content, masks = LargeImage(job.content), [LargeImage(path) for path in job.masks]
+    except AdaINError:
+        held = picture_memory(sum(map(count_pixels, [job.content, *job.masks])))
+        if held + LEAST_MEMORY > memory:
+            raise
+        _in_memory(stylizer, job, memory - held, progress)
+    else:
+        _file_to_file(stylizer, job, content, masks, memory - LIBVIPS_BYTES, progress)
+
+
+def load_styles(paths: Sequence[str | Path], side: int, memory: int | None = None) -> list[Tensor]:
+    """Style images, ``[1, 3, h, w]`` RGB 0..1 each.
+
+    Args:
+        paths: image files.
+        side: scale them to this short side, pixels; 0: as they are.
+        memory: bytes that reading each may take; None: most of the free memory.
+
+    Raises:
+        AdaINError: a file that cannot be read, or one too large for the memory with side 0.
+    """
+    memory = budget(torch.device("cpu")) if memory is None else memory
+    return [_load_style(path, side, memory) for path in paths]
+
+
+def _load_style(path: str | Path, side: int, memory: int) -> Tensor:
+    if picture_memory(count_pixels(path)) <= memory:
+        return scale_short_side(load_picture(path).pixels, side)
+    if side == 0:
+        raise AdaINError(f"style size: expected a size for {path}, a style too large for the memory allowed, found 0")
+    return LargeImage(path).scaled(side)
+
+
+def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
+    content = load_picture(job.content)
+    memory -= picture_memory(content.pixels[0, 0].numel())
+    styles = load_styles(job.styles, job.style_size, memory - LEAST_MEMORY)
+    memory -= picture_memory(sum(style[0, 0].numel() for style in styles))
+    result = stylizer.stylize(
+        content.pixels,
+        styles,
+        alpha=job.alpha,
+        weights=job.weights,
+        masks=[load_mask(path) for path in job.masks],
+        preserve_color=job.preserve_color,
+        memory=min(memory, budget(stylizer.device)),
+    )
+    save_picture(job.output, replace(content, pixels=result))
+    if progress is not None:
+        progress(1, 1)
+
+
+def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
+    content = load_picture(job.content)
+    source, result = ImageInMemory(content.pixels), ImageInMemory(torch.empty_like(content.pixels))
+    masks = [to_places(load_mask(path), source.size) for path in job.masks]
+    colors = content.pixels if job.preserve_color else None
+    with _scratch_folder(job.output) as folder:
+        _in_tiles(stylizer, job, source, result, colors, masks, memory, Path(folder), progress)
+    save_picture(job.output, replace(content, pixels=result.pixels))
+
+
+def _file_to_file(
+    stylizer: Stylizer,
+    job: FileJob,
+    content: LargeImage,
+    masks: Sequence[LargeImage],
+    memory: int,
+    progress: ProgressCallback | None,
+) -> None:
+    if memory < LEAST_MEMORY:
+        raise AdaINError(
+            f"memory: expected {(LEAST_MEMORY - memory) / 2**20:.0f} MiB more than allowed to stylize even in the "
+            "smallest tiles; allow more, or close other programs"
+        )
+    weights = [mask.mask(content.size) for mask in masks]
+    colors = content.sample() if job.preserve_color else None
+    with _scratch_folder(job.output) as folder:
+        result = LargeResult(job.output, content.size, Path(folder))
+        _in_tiles(stylizer, job, content, result, colors, weights, memory, Path(folder), progress)
+        result.save(content.opacity, content.icc_profile)
+
+
+def _scratch_folder(output: str | Path) -> TemporaryDirectory[str]:
+    """A folder beside the output, where there is room for it and so for files of its size."""
+    parent = Path(output).parent
+    parent.mkdir(parents=True, exist_ok=True)
+    return TemporaryDirectory(prefix=".stylize.", dir=parent)
+
+
+def _in_tiles(
+    stylizer: Stylizer,
+    job: FileJob,
+    source: PixelSource,
+    sink: PixelSink,
+    colors: Tensor | None,
+    masks: Sequence[Tensor],
+    memory: int,
+    folder: Path,
+    progress: ProgressCallback | None,
+) -> None:
+    styles = []
+    for pixels in load_styles(job.styles, job.style_size, memory - LEAST_MEMORY):
+        left = min(memory - picture_memory(pixels[0, 0].numel()), budget(stylizer.device))
+        styles.append(stylizer.style(pixels, memory=left, colors=colors))
+    steps = plan_steps(styles, job.weights, masks)
+    stylize_stream(stylizer, source, sink, steps, job.alpha, memory=memory, folder=folder, progress=progress)

@@ -1,0 +1,183 @@
+"""The whole pipeline as one object: image -> features -> statistics -> AdaIN -> features -> decoder -> image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..devices import parse_device, parse_precision
+from ..errors import AdaINError
+from ..images.color import match_color
+from ..method.adain import check_alpha
+from ..method.features import Features
+from ..method.style import Style, check_same_encoder, mix
+from ..models.bundled import load_pair
+from ..models.decoder import Decoder, check_takes_adain
+from ..models.vgg import VGGEncoder
+from ..progress import ProgressCallback
+from .fast.forward import compile_from_now_on
+from .pipeline import apply_style, decode, encode
+
+
+class Stylizer:
+    """Stylizes images with an encoder and a decoder trained for it.
+
+    Example:
+        >>> stylizer = Stylizer.load()
+        >>> style = stylizer.style(painting)                    # once
+        >>> out = stylizer.stylize(photo, style, alpha=0.8)     # [B, 3, H, W] 0..1
+    """
+
+    def __init__(
+        self,
+        encoder: VGGEncoder,
+        decoder: Decoder,
+        device: torch.device | str | None = None,
+        precision: str = "float32",
+    ) -> None:
+        check_same_encoder(encoder.fingerprint, decoder.trained_for)
+        check_takes_adain(decoder)
+        self.device = parse_device(device)
+        dtype = parse_precision(precision, self.device)
+        self.encoder = encoder.to(self.device, dtype).to(memory_format=torch.channels_last)
+        self.decoder = decoder.to(self.device, dtype).to(memory_format=torch.channels_last)
+
+    @classmethod
+    def load(
+        cls,
+        encoder: str | Path | None = None,
+        decoder: str | Path | None = None,
+        device: torch.device | str | None = None,
+        precision: str = "float32",
+    ) -> Stylizer:
+        """Reads the models.
+
+        Args:
+            encoder, decoder: safetensors files; None: the bundled ones.
+            device: where to compute; None: the best there is.
+            precision: ``float32``, ``bfloat16``, ``float16``; ``auto``: float16 on CUDA, else float32.
+
+        Raises:
+            AdaINError: a file that cannot be read, or a decoder trained for another encoder or by concatenation.
+        """
+        return cls(*load_pair(encoder, decoder), device, precision)
+
+    def compile(self) -> None:
+        """Compiles the models, from now on, for each size of image they meet, see `compiled`."""
+        compile_from_now_on(self.encoder)
+        compile_from_now_on(self.decoder)
+
+    def encode(
+        self,
+        images: Tensor,
+        mask: Tensor | None = None,
+        tile_size: int = 0,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Features:
+        """Features of images ``[B, 3, H, W]`` RGB 0..1, see `pipeline.encode`."""
+        return encode(self.encoder, images, mask, tile_size, progress, memory=memory)
+
+    def style(
+        self,
+        images: Tensor,
+        mask: Tensor | None = None,
+        tile_size: int = 0,
+        memory: int | None = None,
+        colors: Tensor | None = None,
+    ) -> Style:
+        """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes.
+
+        Args:
+            images, mask, tile_size, memory: see `encode`.
+            colors: images ``[B or 1, 3, h, w]`` whose colours these get first, see `color.match_color`.
+        """
+        if colors is not None:
+            if images.shape[0] == 1:
+                images = images.expand(colors.shape[0], -1, -1, -1)
+            images = match_color(images, colors)
+        return self.encode(images, mask, tile_size, memory=memory).style
+
+    def decode(
+        self,
+        features: Features,
+        tile_size: int = 0,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Tensor:
+        """Images ``[B, 3, H, W]`` RGB 0..1 of the content's size, see `pipeline.decode`."""
+        return decode(self.decoder, features, tile_size, progress, memory=memory)
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor | Style | Sequence[Tensor | Style],
+        alpha: float = 1.0,
+        weights: Sequence[float] | None = None,
+        channels: Tensor | None = None,
+        masks: Tensor | Sequence[Tensor] | None = None,
+        preserve_color: bool = False,
+        memory: int | None = None,
+    ) -> Tensor:
+        """The content in that style.
+
+        Args:
+            content: ``[B, 3, H, W]`` RGB 0..1.
+            style: images ``[B or 1, 3, h, w]``, a `Style`, or a list of those.
+            alpha: content-style trade-off, 0..1.
+            weights: with several styles, one weight each, scaled to sum to 1; None: equal.
+            channels: channel mask ``[512]``.
+            masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1. One for all styles together, or one per
+                style: then each style is applied inside its own mask, and weights are not used.
+            preserve_color: give each style image the content's colours first (mean and covariance), so that the
+                result keeps them (Gatys et al., arXiv:1611.07865, section 5.1). Needs style images, not encoded
+                styles.
+            memory: bytes each step may take, see `pipeline.encode`.
+
+        Returns:
+            ``[B, 3, H, W]`` RGB 0..1.
+
+        Raises:
+            AdaINError: anything above that does not fit, in one sentence.
+        """
+        check_alpha(alpha)
+        styles = [style] if isinstance(style, (Tensor, Style)) else list(style)
+        masks = [masks] if isinstance(masks, Tensor) else list(masks or ())
+        check_controls(len(styles), weights, len(masks))
+        encoded = [self._style_of(s, content if preserve_color else None, memory) for s in styles]
+        result = self.encode(content, memory=memory)
+        for look, mask in plan_steps(encoded, weights, masks):
+            result = apply_style(result, look, alpha, channels, mask)
+        return self.decode(result, memory=memory)
+
+    def _style_of(self, style: Tensor | Style, colors: Tensor | None, memory: int | None) -> Style:
+        if isinstance(style, Tensor):
+            return self.style(style, memory=memory, colors=colors)
+        if colors is not None:
+            raise AdaINError("preserve_color: expected style images, found an encoded style")
+        return style
+
+
+def check_controls(styles: int, weights: Sequence[float] | None, masks: int) -> None:
+    """Raises AdaINError unless there are no masks, one, or one for each style, and weights only without the latter."""
+    if masks not in (0, 1, styles):
+        raise AdaINError(f"masks: expected none, one, or one for each of {styles} styles, found {masks}")
+    if masks > 1 and weights is not None:
+        raise AdaINError("weights: expected none with one mask per style, found both")
+
+
+def plan_steps(
+    styles: Sequence[Style], weights: Sequence[float] | None, masks: Sequence[Tensor]
+) -> list[tuple[Style, Tensor | None]]:
+    """What to apply one after the other, each with its mask: the mixed styles, or each style inside its own mask.
+
+    Later steps see what earlier ones left, so overlapping masks blend.
+    """
+    check_controls(len(styles), weights, len(masks))
+    if len(masks) > 1:
+        return list(zip(styles, masks, strict=True))
+    mixed = mix(styles, weights if weights is not None else [1.0] * len(styles))
+    return [(mixed, masks[0] if masks else None)]

@@ -1,0 +1,211 @@
+"""Stylizes one image of any size within a given memory.
+
+Two passes over exact tiles: the first encodes every tile, keeps its features and accumulates their statistics; the
+second applies AdaIN with those statistics and decodes. The image comes from a source and goes to a sink, tile by tile,
+so that it need never be in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError
+from ..memory import budget
+from ..method.adain import adain, check_alpha
+from ..method.features import STRIDE, feature_size
+from ..method.normalization import Statistics
+from ..method.running_statistics import RunningStatistics
+from ..method.style import Style, check_same_encoder
+from ..progress import ProgressCallback
+from .fast.forward import fast
+from .feature_store import FeatureStore, feature_bytes
+from .memory_estimates import BAND_BYTES, BYTES_PER_PIXEL, pixels_in, square_tile
+from .stylizer import Stylizer
+from .tiling import HALO, MIN_TILE_SIZE, Box, Tile, TilePlan
+
+# Beside the networks' own, per pixel of a tile: its features twice (as read and after AdaIN), its pixels as floats.
+_TILE_BYTES_PER_PIXEL = BYTES_PER_PIXEL + 2 * 32 + 3 * 12
+# Pixels. Larger tiles have smaller halos but wider bands, so fewer rows in each and more of them computed twice.
+_LARGEST_TILE = 2048
+_GOOD_TILE = 1024  # pixels; features are kept in memory if at least this much is left for tiles
+
+
+def _tile_bytes(tile_size: int) -> int:
+    return _TILE_BYTES_PER_PIXEL * (tile_size + 2 * HALO * STRIDE) ** 2
+
+
+# Bytes below which not even the smallest tiles fit, features in a file.
+LEAST_MEMORY = BAND_BYTES + _tile_bytes(MIN_TILE_SIZE)
+
+
+class PixelSource(Protocol):
+    """An image to read from."""
+
+    size: tuple[int, int]  # height, width
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        """Those pixels, ``[1, 3, h, w]`` RGB 0..1; slices may end past the image."""
+
+
+class PixelSink(Protocol):
+    """An image to write to."""
+
+    def write(self, rows: slice, columns: slice, pixels: Tensor) -> None:
+        """Takes pixels ``[1, 3, h, w]`` RGB, nominally 0..1."""
+
+
+class ImageInMemory:
+    """An image in memory, as source and sink.
+
+    Args:
+        pixels: ``[1, 3, H, W]`` RGB 0..1; written to in place.
+
+    Attributes:
+        pixels: those.
+        size: height and width.
+    """
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+        self.size: tuple[int, int] = (pixels.shape[2], pixels.shape[3])
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        """Those pixels, ``[1, 3, h, w]``; slices may end past the image."""
+        return self.pixels[:, :, rows, columns]
+
+    def write(self, rows: slice, columns: slice, pixels: Tensor) -> None:
+        """Takes pixels ``[1, 3, h, w]`` from any device."""
+        self.pixels[:, :, rows, columns] = pixels
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One application of AdaIN, the content's statistics for it known."""
+
+    style: Statistics
+    mask: Tensor | None
+    content: Statistics
+
+
+@torch.inference_mode()
+def stylize_stream(
+    stylizer: Stylizer,
+    source: PixelSource,
+    sink: PixelSink,
+    steps: Sequence[tuple[Style, Tensor | None]],
+    alpha: float = 1.0,
+    channels: Tensor | None = None,
+    tile_size: int = 0,
+    memory: int | None = None,
+    folder: Path | None = None,
+    progress: ProgressCallback | None = None,
+) -> None:
+    """Encode, AdaIN and decode, tile by tile; equal to `Stylizer.stylize` up to rounding.
+
+    Args:
+        stylizer: the models.
+        source, sink: the image and where the result goes.
+        steps: styles of batch 1, each with its mask ``[1, ceil(H/8), ceil(W/8)]`` or None for everywhere, applied one
+            after the other.
+        alpha: content-style trade-off, 0..1.
+        channels: channel mask ``[512]``.
+        tile_size: side of the tiles in pixels; 0: as large as fits into the memory.
+        memory: bytes this may use beside what the process occupies already; None: most of what is free.
+        folder: for the features' file when they exceed the memory; None: they stay in memory in any case.
+        progress: called with (done, total) after each tile of each pass.
+
+    Raises:
+        AdaINError: alpha outside 0..1, a style of another encoder, a decoder with instance normalization, too little
+            memory, or no room in the folder.
+    """
+    check_alpha(alpha)
+    if stylizer.decoder.normalization == "instance":
+        raise AdaINError(
+            "decoder: expected one without instance normalization, whose statistics are of the whole image, for an "
+            "image in tiles; found one with it"
+        )
+    check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder for style, _ in steps))
+    pending = [(style, mask) for style, mask in steps if mask is None or bool((mask > 0).any())]
+    height, width = source.size
+    grid = feature_size(height, width)
+    dtype = next(stylizer.encoder.parameters()).dtype
+    in_memory, largest = _plan_memory(grid, dtype, memory, folder is not None)
+    if stylizer.device.type != "cpu":
+        largest = min(largest, square_tile(pixels_in(budget(stylizer.device), dtype.itemsize)))
+    store = FeatureStore(*grid, dtype, None if in_memory else folder)
+    plan = TilePlan(*grid, tile_size or largest)
+    done, total = 0, len(plan) * (1 + max(len(pending), 1))
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    encode = fast(stylizer.encoder)
+    running = RunningStatistics()
+    for tile in plan:
+        pixels = source.read(*tile.outer.pixels).to(stylizer.device, dtype, memory_format=torch.channels_last)
+        features = encode(pixels)[(..., *tile.inner.within(tile.outer).places)]
+        if pending:
+            running.add(features, _cut(pending[0][1], tile.inner))
+        store.write(tile.inner, features)
+        tell()
+    ready: list[_Step] = []
+    for style, mask in pending:
+        if ready:  # what the steps so far have made of the content has statistics of its own
+            running = RunningStatistics()
+            for tile in plan:
+                features = _apply(store.read(tile.inner).to(stylizer.device), ready, tile.inner, alpha, channels)
+                running.add(features, _cut(mask, tile.inner))
+                tell()
+        ready.append(_Step(style.to(stylizer.device).statistics, mask, running.statistics()))
+    decode = fast(stylizer.decoder)
+    for tile in plan:
+        features = _apply(store.read(tile.outer).to(stylizer.device), ready, tile.outer, alpha, channels)
+        _write(sink, tile, decode(features), (height, width))
+        tell()
+
+
+def _apply(features: Tensor, steps: Sequence[_Step], box: Box, alpha: float, channels: Tensor | None) -> Tensor:
+    for step in steps:
+        features = adain(features, step.style, alpha, channels, _cut(step.mask, box), step.content)
+    return features
+
+
+def _write(sink: PixelSink, tile: Tile, pixels: Tensor, size: tuple[int, int]) -> None:
+    rows, columns = (slice(s.start, min(s.stop, side)) for s, side in zip(tile.inner.pixels, size, strict=True))
+    inner = pixels[(..., *tile.inner.within(tile.outer).pixels)]
+    sink.write(rows, columns, inner[..., : rows.stop - rows.start, : columns.stop - columns.start])
+
+
+def _cut(mask: Tensor | None, box: Box) -> Tensor | None:
+    return None if mask is None else mask[(slice(None), *box.places)]
+
+
+def _plan_memory(grid: tuple[int, int], dtype: torch.dtype, memory: int | None, can_spill: bool) -> tuple[bool, int]:
+    """Whether features are kept in memory, and the largest tile size beside them.
+
+    Raises:
+        AdaINError: less memory than the smallest tile needs.
+    """
+    if memory is None:
+        memory = budget(torch.device("cpu"))
+    for_tiles = memory - BAND_BYTES
+    features = feature_bytes(*grid, dtype)
+    in_memory = not can_spill or for_tiles - features >= _tile_bytes(_GOOD_TILE)
+    if in_memory:
+        for_tiles -= features
+    lacking = _tile_bytes(MIN_TILE_SIZE) - for_tiles
+    if lacking > 0:
+        raise AdaINError(
+            f"memory: expected at least {(memory + lacking) / 2**20:.0f} MiB beside what the program itself occupies, "
+            f"found {max(memory, 0) / 2**20:.0f} MiB"
+        )
+    return in_memory, min(square_tile(for_tiles // _TILE_BYTES_PER_PIXEL), _LARGEST_TILE)

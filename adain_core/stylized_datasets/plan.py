@@ -1,0 +1,148 @@
+"""Which outputs a stylized data set has: every image of a folder in random styles, as Stylized-ImageNet is made.
+
+Geirhos et al., "ImageNet-trained CNNs are biased towards texture" (arXiv:1811.12231). Which styles an image gets
+follows from the seed, its own name and the style images alone: the work can be split, stopped and repeated at will.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import AdaINError
+from ..files import check_folder
+from ..images.folders import list_images
+from ..method.adain import check_alpha
+
+FORMATS = ("jpg", "png")
+_LABEL = 40  # characters of the style's name in an output's
+_NAME = 240  # bytes of an output's name; file systems take 255, of which the temporary file's name needs some
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stylized data set is made of.
+
+    Attributes:
+        content_folder, style_folder: images at any depth.
+        output_folder: gets the content's folder structure.
+        styles_per_image: how many different styles each image gets.
+        seed: another one, another choice.
+        alpha: least and greatest content-style trade-off, 0..1; drawn evenly for each output.
+        style_size: short side of style images in pixels, 0: as they are.
+        size: the same for content images, and so for the outputs.
+        format: ``jpg`` or ``png``.
+        preserve_color: see `Stylizer.stylize`.
+        precision: what is computed in, ``float32``, ``bfloat16`` or ``float16``.
+
+    Raises:
+        AdaINError: a value outside these ranges, outputs among the images, or an output folder that cannot be made.
+    """
+
+    content_folder: Path
+    style_folder: Path
+    output_folder: Path
+    styles_per_image: int = 1
+    seed: int = 0
+    alpha: tuple[float, float] = (1.0, 1.0)
+    style_size: int = 512
+    size: int = 0
+    format: str = "jpg"
+    preserve_color: bool = False
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("content_folder", "style_folder", "output_folder"):
+            object.__setattr__(self, name, Path(getattr(self, name)).resolve())
+        if self.styles_per_image < 1:
+            raise AdaINError(f"styles per image: expected at least 1, found {self.styles_per_image}")
+        for value in self.alpha:
+            check_alpha(value)
+        if self.alpha[0] > self.alpha[1]:
+            raise AdaINError(f"alpha: expected the lower limit first, found {self.alpha[0]} and {self.alpha[1]}")
+        if self.style_size < 0 or self.size < 0:
+            raise AdaINError(f"sizes: expected 0 or more pixels, found {min(self.style_size, self.size)}")
+        if self.format not in FORMATS:
+            raise AdaINError(f"format: expected one of {', '.join(FORMATS)}, found {self.format!r}")
+        for folder in (self.content_folder, self.style_folder):
+            if self.output_folder.is_relative_to(folder):
+                raise AdaINError(f"{self.output_folder}: expected a folder outside {folder}, found one inside")
+        check_folder(self.output_folder)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output.
+
+    Attributes:
+        style: style image, relative to its folder.
+        alpha: content-style trade-off.
+        output: relative to the output folder.
+    """
+
+    style: str
+    alpha: float
+    output: str
+
+
+def relative_images(folder: Path) -> list[str]:
+    """`list_images` relative to the folder, with forward slashes."""
+    return [path.relative_to(folder).as_posix() for path in list_images(folder)]
+
+
+def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
+    """The outputs of one content image: a function of the seed, its name and the style images.
+
+    Outputs are named ``sub/NAME.EXT-stylized-K-STYLE.FORMAT``: the content's whole name, so that a.jpg and a.png stay
+    apart; K counts the image's styles from 1, so that styles of one name in different folders do. A NAME.EXT too long
+    for that is cut, with a hash of it.
+
+    Args:
+        settings: of the data set.
+        image: relative to the content folder.
+        styles: relative to the style folder.
+
+    Raises:
+        AdaINError: fewer style images than each image shall get.
+    """
+    if settings.styles_per_image > len(styles):
+        raise AdaINError(
+            f"styles per image: expected at most the number of style images, {len(styles)}, "
+            f"found {settings.styles_per_image}"
+        )
+    # Of Python's generators only random() is promised to stay the same in later versions.
+    chance = random.Random(repr((settings.seed, image)))
+    low, high = settings.alpha
+    chosen: dict[str, float] = {}
+    while len(chosen) < settings.styles_per_image:
+        style, share = styles[int(chance.random() * len(styles))], chance.random()
+        chosen.setdefault(style, low + (high - low) * share)
+    return [
+        Target(style, alpha, _output(image, f"-stylized-{number}-{_label(style)}.{settings.format}"))
+        for number, (style, alpha) in enumerate(chosen.items(), 1)
+    ]
+
+
+def _output(image: str, ending: str) -> str:
+    folder, slash, name = image.rpartition("/")
+    room = _NAME - len(os.fsencode(ending))
+    given = os.fsencode(name)
+    if len(given) > room:
+        mark = "~" + hashlib.sha256(given).hexdigest()[:8]
+        name = given[: room - len(mark)].decode("utf-8", "ignore") + mark
+    return folder + slash + name + ending
+
+
+def _label(style: str) -> str:
+    """A style image's name in letters, digits and underscores: "-stylized-" comes last once in every output's name."""
+    return re.sub(r"\W+", "_", Path(style).stem)[:_LABEL]
+
+
+def missing(settings: Settings, targets: Iterable[Target]) -> list[Target]:
+    """The outputs that are not there yet. Files are written whole, so whatever is there is finished."""
+    return [target for target in targets if not (settings.output_folder / target.output).exists()]

@@ -1,0 +1,132 @@
+"""One style for several images, fitted through the decoder.
+
+Statistics of one painting carry what happens to be in it; those of several, averaged, are blander than any. And a
+decoder never reproduces the statistics it is given exactly. `fit_style` starts at the average and descends what the
+paper trains decoders with (eq. 13), but by the style's 2 x 512 numbers, the models fixed: afterwards images decoded in
+that style have, at all four layers, the statistics that the given images have on average.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import AdaINError
+from ..method.adain import adain
+from ..method.losses import style_loss
+from ..method.normalization import Statistics, channel_statistics
+from ..method.style import Style, check_same_encoder
+from ..models.decoder import Decoder
+from ..models.vgg import VGGEncoder, check_images
+from ..progress import ProgressCallback
+
+STEP_SIZE = 0.02  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
+LARGEST_STYLE = 1024  # pixels, the longer side: larger images are scaled down
+CROP = 192  # pixels, of the contents that are stylized meanwhile
+
+
+def fit_style(
+    encoder: VGGEncoder,
+    decoder: Decoder,
+    images: list[Tensor],
+    steps: int,
+    contents: list[Tensor] | None = None,
+    progress: ProgressCallback | None = None,
+) -> Style:
+    """Fits a style to images, on the encoder's device.
+
+    Minimizes ``sum_i |mu(f_i(g(t))) - mu_i|^2 + |sigma(f_i(g(t))) - sigma_i|^2`` over mean and deviation of
+    ``t = AdaIN(f(c), style)``, one content c per step in turn, with Adam. As every term is a square, aiming at the
+    images' average statistics is the same as aiming at all of theirs at once.
+
+    Args:
+        encoder, decoder: a pair; they are left as they are.
+        images: what the style shall be of, ``[1, 3, H, W]`` RGB 0..1 each, of any size.
+        steps: of gradient descent; 0: the plain average.
+        contents: what to stylize meanwhile, shaped the same; None: the images themselves.
+        progress: told after each image encoded and each step; whatever it raises stops the work.
+
+    Returns:
+        The style, batch 1.
+
+    Raises:
+        AdaINError: no images, a negative number of steps, or a decoder trained for another encoder.
+    """
+    check_same_encoder(decoder.trained_for, encoder.fingerprint)
+    if not images:
+        raise AdaINError("images: expected at least one, found none")
+    if steps < 0:
+        raise AdaINError(f"steps: expected a number of at least 0, found {steps}")
+    # What was made in inference mode has no gradients; copies made outside of it do.
+    with torch.inference_mode(False), torch.enable_grad():
+        device = next(encoder.parameters()).device
+        encoder = copy.deepcopy(encoder).to(device).float().eval().requires_grad_(False)
+        decoder = copy.deepcopy(decoder).to(device).float().eval().requires_grad_(False)
+        contents = (images if contents is None else contents)[:steps]
+        done, total = 0, len(images) + len(contents) + steps
+
+        def tell() -> None:
+            nonlocal done
+            done += 1
+            if progress is not None:
+                progress(done, total)
+
+        statistics, features = [], []
+        with torch.no_grad():
+            for image in images:
+                # Scaled where they are: what is large never goes to the device.
+                pixels = _shrunk(check_images(image).float()).to(device).clone()
+                statistics.append([channel_statistics(tap) for tap in encoder.taps(pixels)])
+                tell()
+            for content in contents:
+                features.append(encoder(_crop(check_images(content).float()).to(device).clone()))
+                tell()
+        targets = _average(statistics)
+        start = targets[-1]
+        shift = torch.zeros_like(start.mean, requires_grad=True)
+        growth = torch.zeros_like(start.std, requires_grad=True)
+        optimizer = torch.optim.Adam([shift, growth], lr=STEP_SIZE)
+
+        def style() -> Statistics:
+            return Statistics(start.mean + start.std * shift, start.std * growth.exp())
+
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = STEP_SIZE * (1 + math.cos(math.pi * step / steps)) / 2
+            optimizer.zero_grad()
+            output = decoder(adain(features[step % len(features)], style()))
+            style_loss(encoder.taps(output), targets).backward()
+            optimizer.step()
+            tell()
+        fitted = style()
+    return Style(Statistics(fitted.mean.detach(), fitted.std.detach()), encoder.fingerprint)
+
+
+def _average(statistics: list[list[Statistics]]) -> list[Statistics]:
+    """Of each layer over the images."""
+    return [
+        Statistics(torch.stack([s.mean for s in layer]).mean(dim=0), torch.stack([s.std for s in layer]).mean(dim=0))
+        for layer in zip(*statistics, strict=True)
+    ]
+
+
+def _shrunk(image: Tensor) -> Tensor:
+    return _scaled(image, min(1.0, LARGEST_STYLE / max(image.shape[2:])))
+
+
+def _crop(image: Tensor) -> Tensor:
+    """The centre, the shorter side scaled down to CROP pixels."""
+    image = _scaled(image, min(1.0, CROP / min(image.shape[2:])))
+    top, left = (max(side - CROP, 0) // 2 for side in image.shape[2:])
+    return image[..., top : top + CROP, left : left + CROP]
+
+
+def _scaled(image: Tensor, scale: float) -> Tensor:
+    if scale == 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[2:]]
+    return F.interpolate(image, size, mode="bilinear", antialias=True).clamp(0, 1)

@@ -1,0 +1,142 @@
+"""The loss of one batch: eq. 11 of the paper, and the guards beside it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..devices import parse_precision
+from ..method.fast_statistics import training_statistics
+from ..method.features import TAPS
+from ..method.losses import content_loss, gram_matrix, gram_style_terms, style_terms, weighted_sum
+from ..method.normalization import Statistics
+from ..models.decoder import Decoder, decoder_input
+from ..models.vgg import VGGEncoder
+from .config import TrainingConfig
+from .data.samples import Batch
+from .regularizers import anchor_loss, color_loss, range_loss, reconstruction_loss
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the losses and the decoder need of style images.
+
+    Attributes:
+        targets: at each tap the statistics or the Gram matrix.
+        statistics: at relu4_1.
+        features: at relu4_1, for concatenation only.
+    """
+
+    targets: list[Any]
+    statistics: Statistics
+    features: Tensor | None
+
+
+class Objective:
+    """Computes the losses of a batch.
+
+    Args:
+        encoder: frozen, on the device.
+        config: which losses, with what weights.
+        anchor: frozen decoder for the anchor loss, on the device; None: none.
+    """
+
+    def __init__(self, encoder: VGGEncoder, config: TrainingConfig, anchor: Decoder | None = None) -> None:
+        self.config = config
+        self.anchor = anchor
+        self.dtype = parse_precision(config.precision, next(encoder.parameters()).device)
+        # In the precision it computes in: autocast would convert frozen weights anew at every call.
+        self.encoder = encoder if self.dtype == torch.float32 else copy.deepcopy(encoder).to(self.dtype)
+        # Without them the encoder need not see the output, which saves half of a step.
+        identity = config.identity_share * config.feature_weight
+        self.needs_features = config.content_weight + config.style_weight + identity > 0
+        self._known: tuple[object, _Look | None] | None = None
+
+    def __call__(self, decoder: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """One pass forward.
+
+        Args:
+            decoder: the decoder in training (or DistributedDataParallel around it).
+            batch: images on the device, ``identity`` on the CPU.
+
+        Returns:
+            The loss to descend, and its parts by name, unweighted and detached, each a scalar.
+        """
+        config = self.config
+        device = batch.content.device
+        identity, others = (chosen.nonzero()[:, 0].to(device) for chosen in (batch.identity, ~batch.identity))
+        autocast = torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32)
+        with torch.no_grad():
+            photo = batch.content.to(self.dtype)
+            taps = self.encoder.taps(photo) if len(identity) else [self.encoder(photo)]
+            look = self._look(batch, taps, identity, others)
+            # The target is not rounded to the precision of the convolutions.
+            given, target = decoder_input(taps[-1].float(), look.statistics, look.features)
+            with autocast:
+                anchor = self.anchor(target) if self.anchor is not None else None
+        with autocast:
+            output = decoder(given)
+        features = self.encoder.taps(output.to(self.dtype)) if self.needs_features else []
+        output = output.float()
+        terms: dict[str, tuple[float, Tensor]] = {}
+        if features:
+            terms["content"] = (config.content_weight, content_loss(features[-1], target))
+            layers = (gram_style_terms if config.style_loss == "gram" else style_terms)(features, look.targets)
+            terms["style"] = (config.style_weight, weighted_sum(layers, config.style_layers))
+            terms |= {f"style {tap}": (0.0, term) for tap, term in zip(TAPS, layers, strict=True)}
+        if config.identity_share > 0:
+            pixels = reconstruction_loss(output, batch.content, identity)
+            terms["reconstruction"] = (config.reconstruction_weight, pixels)
+            if features and config.feature_weight > 0:
+                pairs = zip(features[:-1], taps[:-1] or features[:-1], strict=True)
+                errors = [reconstruction_loss(found, wanted, identity) for found, wanted in pairs]
+                terms["features"] = (config.feature_weight, weighted_sum(errors))
+        if config.range_weight > 0:
+            terms["range"] = (config.range_weight, range_loss(output))
+        if config.color_weight > 0:
+            terms["color"] = (config.color_weight, color_loss(output, batch.style))
+        if anchor is not None:
+            terms["anchor"] = (config.anchor_weight, anchor_loss(output, anchor, others))
+        used = [(weight, term) for weight, term in terms.values() if weight > 0]
+        total = weighted_sum([term for _, term in used], [weight for weight, _ in used])
+        return total, {"total": total.detach()} | {name: term.detach() for name, (_, term) in terms.items()}
+
+    def _look(self, batch: Batch, photo_taps: list[Tensor], identity: Tensor, others: Tensor) -> _Look:
+        """Of the batch's style images. Those of identity samples are the photos, encoded already; the others' are
+        kept for the next batch that has the same ones (`TrainingConfig.style_reuse`)."""
+        if self._known is None or self._known[0] != batch.styles:
+            self._known = None  # frees the memory before it is needed
+            fresh = self._describe(self.encoder.taps(batch.style[others].to(self.dtype))) if len(others) else None
+            self._known = (batch.styles, fresh)
+        known = self._known[1]
+        if known is not None and not len(identity):
+            return known
+        same = self._describe([tap[identity] for tap in photo_taps])
+        return same if known is None else _joined(known, same, torch.cat([others, identity]).argsort())
+
+    def _describe(self, taps: list[Tensor]) -> _Look:
+        statistics = training_statistics(taps[-1])
+        if self.config.style_loss == "gram":
+            targets: list[Any] = [gram_matrix(tap) for tap in taps]
+        else:
+            targets = [*(training_statistics(tap) for tap in taps[:-1]), statistics]
+        return _Look(targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None)
+
+
+def _joined(first: _Look, second: _Look, order: Tensor) -> _Look:
+    """Two parts of a batch as one, in that order."""
+
+    def join(a, b):
+        if isinstance(a, Statistics):
+            return Statistics(*(join(x, y) for x, y in zip(a, b, strict=True)))
+        return None if a is None else torch.cat([a, b])[order]
+
+    return _Look(
+        [join(a, b) for a, b in zip(first.targets, second.targets, strict=True)],
+        join(first.statistics, second.statistics),
+        join(first.features, second.features),
+    )

@@ -1,0 +1,46 @@
+"""Initial weights for a decoder that trains from the first step on."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...models.decoder import Decoder
+from ...models.padding import pad_one
+
+# Mean and standard deviation the first outputs get: about those of photographs.
+_IMAGE_MEAN, _IMAGE_STD = 0.45, 0.25
+
+
+def new_decoder(architecture: str, normalization: str, conditioning: str, seed: int) -> Decoder:
+    """A decoder with PyTorch's default initialization from that seed; the process's random state stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Decoder(architecture, normalization, conditioning)
+
+
+@torch.no_grad()
+def scale_to_unit_variance(decoder: Decoder, features: Tensor) -> None:
+    """Scales each convolution, in order, so that its outputs on real features have unit variance and zero mean.
+
+    With PyTorch's defaults the signal shrinks from layer to layer, and hundreds of steps go into growing it back
+    (Mishkin & Matas, "All you need is a good init", ICLR 2016, without the orthogonal start). The last convolution
+    gets the mean and variance of images.
+
+    Args:
+        decoder: changed in place.
+        features: a batch of what it will be given, ``[B, C, h, w]``.
+    """
+    x = features
+    last = len(decoder.c) - 1
+    for k, convolution in enumerate(decoder.c):
+        convolution.bias.zero_()
+        y = convolution(pad_one(x))
+        scale = (_IMAGE_STD if k == last else 1.0) / y.std().clamp(min=1e-6)
+        mean = y.mean() * scale
+        convolution.weight.mul_(scale)
+        convolution.bias.fill_((_IMAGE_MEAN if k == last else 0.0) - mean)
+        x = F.relu(y * scale - mean)
+        if k in decoder.upsample_after:
+            x = F.interpolate(x, scale_factor=2, mode="nearest")

@@ -1,0 +1,127 @@
+"""Checkpoints of a training: everything to go on from, in one safetensors file each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ...errors import AdaINError
+from ...files import atomic_write
+from ...models.tensor_files import check_state, read_safetensors
+from ..config import TrainingConfig
+from .history import History
+
+KIND = "training"
+_PATTERN = "step-*.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What a checkpoint holds.
+
+    Attributes:
+        step: optimizer steps done.
+        config: the run's configuration.
+        encoder: fingerprint of the encoder.
+        inputs: fingerprints of what else the run was started with: the decoder, the anchor, the lists of images.
+        history: the losses so far.
+        tensors: decoder, optimizers and random states, by prefixed name.
+        scaler: the gradient scaler's state, float16 only.
+    """
+
+    step: int
+    config: TrainingConfig
+    encoder: str
+    inputs: dict[str, str]
+    history: History
+    tensors: dict[str, Tensor]
+    scaler: dict
+
+    def restore(self, decoder: nn.Module, optimizers: Sequence[torch.optim.Optimizer], path: Path) -> None:
+        """Puts everything back where `capture` took it from; AdaINError when it does not fit."""
+        weights = self._part("decoder.")
+        check_state(weights, decoder.state_dict(), path)
+        decoder.load_state_dict(weights)
+        for k, optimizer in enumerate(optimizers):
+            empty = optimizer.state_dict()
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in self._part(f"optimizer.{k}.").items():
+                index, key = name.split(".", 1)
+                state.setdefault(int(index), {})[key] = tensor
+            optimizer.load_state_dict({"state": state, "param_groups": empty["param_groups"]})
+        random = self._part("random.")
+        torch.set_rng_state(random["cpu"])
+        if "cuda" in random and torch.cuda.is_available():
+            torch.cuda.set_rng_state(random["cuda"])
+
+    def _part(self, prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(prefix): tensor for key, tensor in self.tensors.items() if key.startswith(prefix)}
+
+
+def capture(decoder: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """The tensors of a training under prefixed names: ``decoder.``, ``optimizer.{k}.{parameter}.``, ``random.``."""
+    tensors = {f"decoder.{key}": value for key, value in decoder.state_dict().items()}
+    for k, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{k}.{index}.{key}": value for key, value in state.items()}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    # Copies, since safetensors wants each tensor whole and on the CPU.
+    return {key: tensor.detach().to("cpu", copy=True).contiguous() for key, tensor in tensors.items()}
+
+
+def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
+    """Writes ``step-NNNNNNNN.safetensors`` atomically, then removes all but the newest ``keep``."""
+    path = folder / f"step-{state.step:08d}.safetensors"
+    text = {
+        "kind": KIND,
+        "step": str(state.step),
+        "config": state.config.to_json(),
+        "encoder": state.encoder,
+        "inputs": json.dumps(state.inputs),
+        "losses": json.dumps(state.history.names),
+        "scaler": json.dumps(state.scaler),
+    }
+    with atomic_write(path) as temporary:
+        save_file(state.tensors | {"history": state.history.as_tensor()}, temporary, text)
+    for old in saved_states(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_state(path: Path) -> TrainingState:
+    """Reads a checkpoint; AdaINError when it is cut short or something else."""
+    tensors, text = read_safetensors(path)
+    if text.get("kind") != KIND or "history" not in tensors or "inputs" not in text:
+        raise AdaINError(f"{path}: expected a checkpoint of a training, found another safetensors file")
+    history = History.from_tensor(json.loads(text["losses"]), tensors.pop("history"))
+    config = TrainingConfig.from_json(text["config"])
+    inputs, scaler = json.loads(text["inputs"]), json.loads(text["scaler"])
+    return TrainingState(int(text["step"]), config, text["encoder"], inputs, history, tensors, scaler)
+
+
+def saved_states(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first."""
+    return sorted(folder.glob(_PATTERN))
+
+
+def remove_leftovers(run: Path, export: Path | None = None) -> None:
+    """Removes what a process that was killed while writing left: hidden temporary files of `atomic_write`.
+
+    Args:
+        run: folder of a training, which alone writes there.
+        export: the file outside of it that the training writes as well.
+    """
+    found = [path for place in (run, run / "checkpoints", run / "previews") for path in place.glob(".*")]
+    if export is not None:
+        found += export.parent.glob(f".{export.stem}.*{export.suffix}")
+    for path in found:
+        if path.is_file():
+            path.unlink(missing_ok=True)

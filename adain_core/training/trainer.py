@@ -1,0 +1,393 @@
+"""Trains a decoder: the loop, its checkpoints, and what it shows meanwhile."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import AdaINError
+from ..method.normalization import channel_statistics
+from ..method.style import check_same_encoder
+from ..models.decoder import Decoder, decoder_input
+from ..models.model_files import encoder_fingerprint, fingerprint
+from ..models.vgg import VGGEncoder
+from .config import TrainingConfig, training_precision
+from .data.batches import stream
+from .data.image_sets import FolderOrFiles, TrainingImages
+from .data.samples import Batch
+from .distributed import Processes
+from .evaluation import Evaluation, evaluate
+from .objective import Objective
+from .optimization.initialization import new_decoder, scale_to_unit_variance
+from .optimization.optimizers import make_optimizers, set_learning_rate
+from .optimization.schedule import learning_rate
+from .run.folder import RunFolder
+from .run.history import History
+from .run.plots import sample_grid
+from .run.progress import Pace, TrainingProgress
+from .run.state import TrainingState, capture
+
+log = logging.getLogger(__name__)
+
+FEW_STEPS = 5000  # from new weights, fewer than these leave grey pictures
+_CUDA_REPORT_EVERY = 10  # reading losses makes the host wait for the GPU
+
+
+class TrainingDiverged(AdaINError):
+    """A loss or a weight became infinite or not a number."""
+
+
+class Trainer:
+    """One training in one folder.
+
+    Args:
+        encoder: what to train a decoder for; moved to the device and frozen.
+        config: everything that decides the result.
+        content, style: folders of images, or lists of files.
+        folder: of the run, see `folder.RunFolder`.
+        start: decoder to start from; None: new weights.
+        anchor: decoder for the anchor loss; None: ``start``.
+        resume: go on from the folder's newest checkpoint, if there is one.
+        processes: this process among several; None: alone on the best device.
+        workers: processes that read images; 0: threads, for hosts that must not be forked.
+        export: a second file for the decoder, written whenever the first is.
+        info: text for the decoder's metadata, such as its licence.
+
+    Attributes:
+        folder: the run's files.
+        step: optimizer steps done.
+        history: the losses so far.
+        skipped: image files left out so far, and why.
+        warnings: sentences the user should read before the training begins.
+        evaluation: of the latest preview.
+
+    Raises:
+        AdaINError: folders without usable images, decoders of another kind or encoder, a folder that holds another
+            run or is a file, a run to resume that was started from other decoders or that not all processes see at the
+            same step, or a batch that the processes cannot share evenly.
+    """
+
+    def __init__(
+        self,
+        encoder: VGGEncoder,
+        config: TrainingConfig,
+        content: FolderOrFiles,
+        style: FolderOrFiles,
+        folder: str | Path,
+        start: Decoder | None = None,
+        anchor: Decoder | None = None,
+        resume: bool = False,
+        processes: Processes | None = None,
+        workers: int = 0,
+        export: str | Path | None = None,
+        info: dict[str, str] | None = None,
+    ) -> None:
+        self.processes = processes or Processes(0, 1, next(encoder.parameters()).device)
+        self.device = self.processes.device
+        self.config = replace(config, precision=training_precision(config.precision, self.device))
+        self.workers = workers
+        self.info = dict(info or {})
+        self.step = 0
+        self.history = History()
+        self.evaluation: Evaluation | None = None
+        self.fingerprint = encoder.fingerprint or encoder_fingerprint(encoder)
+        self._stop = False
+        self._saved_step: int | None = None
+        self._previewed_step: int | None = None
+        self._check(start, anchor)
+        self.folder = RunFolder(folder, export)
+
+        self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.warnings: list[str] = []
+        images = TrainingImages.read(content, style, self.config)
+        self._pairs, self._held_out = images.pairs, images.held_out
+        self.skipped = images.skipped
+        self._objective = Objective(self.encoder, self.config, self._frozen(anchor or start))
+        self._inputs = images.fingerprints | {
+            name: fingerprint(decoder.state_dict(), decoder.architecture)
+            for name, decoder in (("decoder", start), ("anchor", anchor))
+            if decoder is not None
+        }
+        found = self._find_state(resume)
+        self.decoder = self._first_decoder(encoder.architecture, start, new=start is None and found is None)
+        self._ddp = self.processes.wrap(self.decoder)
+        self.optimizers = make_optimizers(self.decoder, self.config.optimizer)
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "float16")
+        if found is not None:
+            self._restore(*found)
+        self.warnings += self._warn(start)
+        self.processes.wait()  # nobody writes before everybody has read
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.config.steps
+
+    def request_stop(self) -> None:
+        """Makes `train` save and return after the step it is in, on CUDA within ten. Safe in a signal handler."""
+        self._stop = True
+
+    def train(self, report: Callable[[TrainingProgress], None] | None = None) -> Decoder:
+        """Trains to the end, or until asked to stop.
+
+        Args:
+            report: called after each step (on CUDA after every tenth). Whatever it raises stops the training, which
+                saves a checkpoint and raises it again.
+
+        Returns:
+            The decoder, in evaluation mode.
+
+        Raises:
+            TrainingDiverged: naming the step and the last good checkpoint.
+        """
+        every = _CUDA_REPORT_EVERY if self.device.type == "cuda" else 1
+        pending: list[dict[str, Tensor]] = []
+        pace = Pace(self.step)
+        if self._saved_step is None:
+            self.save()
+        pin = self.device.type == "cuda"
+        steps = range(self.step, self.config.steps)
+        p = self.processes
+        with closing(stream(self._pairs, steps, self.workers, p.rank, p.world, pin)) as batches:
+            for batch in batches:
+                pending.append(self.step_on(batch))
+                self.step += 1
+                save = self._due(self.config.save_every)
+                preview = self._due(self.config.preview_every)
+                if not (save or preview or self.step % every == 0):
+                    continue
+                stop = p.any(self._stop)
+                self._note(pending)
+                if preview:
+                    self.preview()
+                if save:
+                    self.save()
+                rate = pace.at(self.step)
+                if report and p.first:
+                    self._report(report, rate, preview)
+                if stop:
+                    break
+        self.finish()
+        return self.decoder.eval()
+
+    def finish(self) -> None:
+        """Brings checkpoint, preview and the figures in the decoder's file up to the present step."""
+        self.save()  # first: whoever interrupts may not wait for a preview
+        if self.preview() is not None:
+            self._save_decoder()
+
+    def save(self) -> None:
+        """Writes a checkpoint and the decoder, unless that is done for this step already."""
+        if self._saved_step == self.step or not self.processes.first:
+            return
+        self._check_weights()
+        # Before the checkpoint: a decoder newer than the step that a killed run resumes from does no harm.
+        self._save_decoder()
+        state = TrainingState(
+            self.step,
+            self.config,
+            self.fingerprint,
+            self._inputs,
+            self.history,
+            capture(self.decoder, self.optimizers),
+            self._scaler.state_dict(),
+        )
+        self.folder.save_state(state, self.skipped)
+        self._saved_step = self.step
+
+    def _save_decoder(self) -> None:
+        self.folder.save_decoder(self.decoder, self._metadata())
+
+    def preview(self) -> Image.Image | None:
+        """Decodes the held-out pairs, writes the grid, and measures it; None on processes that do not write."""
+        if not self.processes.first or self._previewed_step == self.step:
+            return None
+        content, style = self._held_out
+        self.evaluation = evaluate(self.encoder, self.decoder, content, style)
+        self._previewed_step = self.step
+        self._preview = sample_grid(
+            {
+                "content": content,
+                "style": style,
+                "stylized": self.evaluation.outputs,
+                "content = style": self.evaluation.reconstructions,
+            }
+        )
+        self.folder.save_preview(self._preview, self.step)
+        log.info("step %d, held-out pairs: %s", self.step, json.dumps(self.evaluation.figures()))
+        return self._preview
+
+    def _check(self, start: Decoder | None, anchor: Decoder | None) -> None:
+        config, world = self.config, self.processes.world
+        if config.batch_size % world:
+            raise AdaINError(
+                f"batch_size: expected a multiple of the {world} processes that share it, found {config.batch_size}"
+            )
+        if config.anchor_weight > 0 and anchor is None and start is None:
+            raise AdaINError("anchor_weight: expected an anchor decoder, or a decoder to start from, with it")
+        for decoder in filter(None, (start, anchor)):
+            check_same_encoder(self.fingerprint, decoder.trained_for)
+        anchored = (anchor or start) if config.anchor_weight > 0 else anchor
+        if anchored is not None and anchored.conditioning != "adain":
+            raise AdaINError("anchor: expected a decoder of AdaIN's output, found one of concatenated features")
+        if start is not None and (start.normalization, start.conditioning) != (
+            config.normalization,
+            config.conditioning,
+        ):
+            raise AdaINError(
+                f"decoder: expected normalization {config.normalization} and conditioning {config.conditioning} as "
+                f"configured, found {start.normalization} and {start.conditioning}"
+            )
+
+    def _find_state(self, resume: bool) -> tuple[TrainingState, Path] | None:
+        found = self.folder.newest_state(resume, write=self.processes.first)
+        if found is not None:
+            state, _ = found
+            self.config.check_resumable(state.config)
+            check_same_encoder(self.fingerprint, state.encoder)
+            self._check_inputs(state.inputs)
+        if not self.processes.equal(found[0].step if found else -1):
+            raise AdaINError(
+                f"{self.folder.path}: expected every process to find the same checkpoint there, found different ones; "
+                "the folder must be on a disk that all machines share"
+            )
+        return found
+
+    def _check_inputs(self, saved: dict[str, str]) -> None:
+        """A run goes on from what it was started with; with other images it may, but not to the bit."""
+        for name in ("decoder", "anchor"):
+            if name in self._inputs and self._inputs[name] != saved.get(name):
+                raise AdaINError(
+                    f"{name}: expected the one that the run in {self.folder.path} was started with, found another; "
+                    "train under another name, or leave it out to go on"
+                )
+        for name in ("content", "style"):
+            if self._inputs[name] != saved[name]:
+                self.warnings.append(f"the {name} images are others than when the run was started")
+        self._inputs = saved
+
+    def _first_decoder(self, architecture: str, start: Decoder | None, new: bool) -> Decoder:
+        config = self.config
+        decoder = new_decoder(architecture, config.normalization, config.conditioning, config.seed)
+        if start is not None:
+            decoder.load_state_dict(start.state_dict())
+        decoder.trained_for = self.fingerprint
+        # Kernels in the layout the convolutions want, before optimizers and DistributedDataParallel see them.
+        decoder = decoder.to(self.device).to(memory_format=torch.channels_last).train()
+        if new:
+            batch = self._pairs.collate([self._pairs[n] for n in range(min(config.batch_size, 8))])
+            with torch.no_grad():
+                content, style = (self.encoder(x.to(self.device)) for x in (batch.content, batch.style))
+                both = style if config.conditioning == "concatenation" else None
+                scale_to_unit_variance(decoder, decoder_input(content, channel_statistics(style), both)[0])
+        return decoder
+
+    def _frozen(self, decoder: Decoder | None) -> Decoder | None:
+        if decoder is None or self.config.anchor_weight == 0:
+            return None
+        copy = Decoder(decoder.architecture, decoder.normalization, decoder.conditioning)
+        copy.load_state_dict(decoder.state_dict())
+        return copy.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+    def _restore(self, state: TrainingState, path: Path) -> None:
+        state.restore(self.decoder, self.optimizers, path)
+        if state.scaler:
+            self._scaler.load_state_dict(state.scaler)
+        self.step = state.step
+        self.history = state.history
+        log.info("resumed from %s at step %d", path, state.step)
+
+    def _warn(self, start: Decoder | None):
+        config = self.config
+        if start is None and self.step == 0 and config.style_weight > 0 and config.steps < FEW_STEPS:
+            yield (
+                f"{config.steps} steps from new weights will leave grey pictures: expect colours after some "
+                f"{FEW_STEPS}, good ones after 20 times that, or start from a trained decoder"
+            )
+
+    def batch(self, step: int) -> Batch:
+        """What this process trains on at a step."""
+        return next(iter(stream(self._pairs, range(step, step + 1), 0, self.processes.rank, self.processes.world)))
+
+    def step_on(self, batch: Batch) -> dict[str, Tensor]:
+        """One optimizer step on a batch. Returns the losses, still on the device."""
+        config = self.config
+        self.skipped |= batch.skipped
+        content, style = (
+            images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+            for images in (batch.content, batch.style)
+        )
+        batch = replace(batch, content=content, style=style)
+        rate = learning_rate(
+            self.step, config.learning_rate, config.schedule, config.steps, config.warmup, config.decay, config.final
+        )
+        set_learning_rate(self.optimizers, rate)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self._ddp.train()
+        total, terms = self._objective(self._ddp, batch)
+        self._scaler.scale(total).backward()
+        if config.clip > 0:
+            for optimizer in self.optimizers:
+                self._scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), config.clip)
+        for optimizer in self.optimizers:
+            self._scaler.step(optimizer)
+        self._scaler.update()
+        return terms
+
+    def _note(self, pending: list[dict[str, Tensor]]) -> None:
+        """Moves losses from the device into the history, in one transfer, and checks them."""
+        if not pending:
+            return
+        names = list(pending[0])
+        values = self.processes.mean(torch.stack([torch.stack(list(terms.values())) for terms in pending])).tolist()
+        first = self.step - len(pending)
+        pending.clear()
+        for k, row in enumerate(values):
+            if not all(map(math.isfinite, row)):
+                raise self._diverged(first + k + 1, dict(zip(names, row, strict=True)))
+            self.history.append(dict(zip(names, row, strict=True)))
+
+    def _check_weights(self) -> None:
+        totals = [weight.detach().abs().sum() for weight in self.decoder.parameters()]
+        if not bool(torch.stack(totals).isfinite().all()):
+            raise self._diverged(self.step, {})
+
+    def _diverged(self, step: int, losses: dict[str, float]) -> TrainingDiverged:
+        bad = ", ".join(name for name, value in losses.items() if not math.isfinite(value)) or "a weight"
+        paths = self.folder.checkpoints
+        last = f"the last good checkpoint is {paths[-1]}" if paths else "there is no checkpoint yet"
+        return TrainingDiverged(
+            f"training: expected finite losses, found {bad} not finite at step {step}; {last}; "
+            "a lower learning rate or gradient clipping helps"
+        )
+
+    def _due(self, every: int) -> bool:
+        return self.done or bool(every and self.step % every == 0)
+
+    def _report(self, report: Callable[[TrainingProgress], None], rate: float, preview: bool) -> None:
+        left = (self.config.steps - self.step) / rate if rate else 0.0
+        shown = (self._preview, self.evaluation) if preview else (None, None)
+        progress = TrainingProgress(self.step, self.config.steps, self.history.latest(), rate, left, *shown)
+        try:
+            report(progress)
+        except BaseException:
+            self.save()
+            raise
+
+    def _metadata(self) -> dict[str, str]:
+        text = {"encoder": self.fingerprint, "steps": str(self.step), "training": self.config.to_json()}
+        if self.history.rows:
+            text["losses"] = json.dumps({name: round(value, 4) for name, value in self.history.latest().items()})
+        if self.evaluation is not None and self._previewed_step == self.step:
+            text["held_out"] = json.dumps(self.evaluation.figures())
+        return text | self.info

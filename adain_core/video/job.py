@@ -1,0 +1,187 @@
+"""Stylizing a video: in segments, so that memory is constant and an interrupted run can go on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain, count, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError
+from ..inference.gpu_copies import downloaded, uploaded
+from ..inference.pipeline import apply_style
+from ..inference.stylizer import Stylizer
+from ..method.adain import check_alpha
+from ..models.model_files import fingerprint
+from ..threads import ahead
+from .pyav import import_av
+from .reader import VideoFrame, VideoReader
+from .segments import Parts
+from .smoothing import TemporalSmoother
+from .style_keyframes import StyleTrack, check_keys
+from .writer import MAX_CRF, check_container, join, segment_end, write_segment
+
+SEGMENT_FRAMES = 48  # what a kill can cost; each segment begins with a key frame
+_AHEAD = 2  # frames that wait between two threads
+
+
+class VideoJob:
+    """One video to stylize.
+
+    Time stamps, frame rate, sound, colour space and range, pixel aspect and rotation stay the source's. Decoding,
+    stylizing and encoding overlap. Finished segments are kept in ``OUTPUT.parts`` until the video is complete; the
+    next run with the same settings goes on from them and makes the same video as one without interruption.
+
+    Args:
+        stylizer: the models.
+        source: anything FFmpeg reads.
+        output: ``.mp4``, ``.mov`` or ``.mkv``; replaced when it exists. Pictures are in H.264.
+        styles: style images ``[1, 3, h, w]`` RGB 0..1, each encoded once.
+        keys: the frame at which each style is reached, see `style_keyframes`; None: their even mix throughout.
+        alpha: content-style trade-off, 0..1.
+        crf: quality, 0 (best, large) .. 51.
+        smooth: how much each frame keeps of those before it, 0..1, see `smoothing`; 0: none.
+        flow: with smooth: blend outputs along the optical flow too.
+        compile: compile the models for the frames' size, see `compiled`.
+
+    Attributes:
+        done: frames finished so far, those of an earlier run included.
+        total: frames in the source, None when it does not say; an estimate in some formats.
+
+    Raises:
+        AdaINError: a source that is no video, an output that cannot be written, a value outside its range, or
+            segments left by a run with other settings.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        source: str | Path,
+        output: str | Path,
+        styles: Sequence[Tensor],
+        keys: Sequence[int] | None = None,
+        alpha: float = 1.0,
+        crf: float = 18,
+        smooth: float = 0.0,
+        flow: bool = False,
+        compile: bool = False,
+    ) -> None:
+        self.stylizer, self.alpha, self.crf = stylizer, check_alpha(alpha), crf
+        if not 0 <= crf <= MAX_CRF:
+            raise AdaINError(f"crf: expected a number from 0 (best) to {MAX_CRF}, found {crf}")
+        check_keys(len(styles), keys)
+        if flow and smooth == 0:
+            raise AdaINError("flow: expected smoothing above 0 with it, found 0")
+        self.smoother = TemporalSmoother(smooth, flow) if smooth else None
+        self.reader = VideoReader(source)
+        self.source, self.output = Path(source), Path(output)
+        if self.output.is_dir():
+            raise AdaINError(f"{output}: expected a file to write, found a folder")
+        if self.output.exists() and self.output.samefile(self.source):
+            raise AdaINError(f"{output}: expected another file than the source, found the same")
+        check_container(self.output, self.source, self.reader.info)
+        switches = {"smooth": smooth, "flow": flow, "compile": compile}
+        self.parts = Parts(self.output, self._settings(styles, keys) | switches)
+        self.track = StyleTrack([stylizer.style(pixels) for pixels in styles], keys)
+        if compile:  # not before: each style image may have a size of its own
+            stylizer.compile()
+        self.done, self._last = 0, None
+        for segment in self.parts.segments():
+            frames, self._last = segment_end(segment, self.reader.info)
+            self.done += frames
+        self._states: dict[int, dict[str, Tensor]] = {}  # the smoother's after each segment
+
+    @property
+    def total(self) -> int | None:
+        return self.reader.info.frames
+
+    @property
+    def damaged(self) -> int:
+        """Packets of the source that could not be decoded in this run; they are left out."""
+        return self.reader.damaged
+
+    def run(self, progress: Callable[[int, int | None], None] | None = None) -> None:
+        """Makes the video.
+
+        Args:
+            progress: called with `done` and `total` after each frame.
+        """
+        info, first = self.reader.info, len(self.parts.segments())
+        if first and self.smoother is not None:
+            self.smoother.restore(self.parts.load_state(first - 1))
+        decoded = ahead(self.reader.frames(self._last), _AHEAD)
+        with closing(ahead(self._stylized(decoded, self.done), _AHEAD)) as stylized:
+            counted = self._counted(stylized, progress)
+            for number in count(first):
+                frames = self._segment(number, counted)
+                start = next(frames, None)
+                if start is None:
+                    break
+                write_segment(self.parts.path(number), chain([start], frames), info, self.crf)
+        join(self.parts.joined, self.parts.segments(), self.source, info, self.crf, self.reader.last_duration)
+        self.parts.finish(self.output)
+
+    def _stylized(self, decoded: Generator[VideoFrame, None, None], start: int) -> Generator[VideoFrame, None, None]:
+        with closing(decoded):
+            for frame, levels in downloaded(self._levels(decoded, start), self.stylizer.device, torch.device("cpu")):
+                yield replace(frame, levels=levels.numpy().astype(frame.levels.dtype))
+
+    def _levels(
+        self, decoded: Generator[VideoFrame, None, None], start: int
+    ) -> Generator[tuple[VideoFrame, Tensor], None, None]:
+        """Frames with what they become, on the device, ``[H, W, 3]``."""
+        frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in decoded)
+        inputs = uploaded(frames, self.stylizer.device, torch.float32)
+        for number, (frame, levels) in enumerate(inputs, start):
+            largest = np.iinfo(frame.levels.dtype).max
+            pixels = levels / largest
+            features, style = self.stylizer.encode(pixels), self.track.at(number)
+            if self.smoother is None:
+                result = self.stylizer.decode(apply_style(features, style, self.alpha))
+            else:
+                features, cuts = self.smoother.apply(features, style, self.alpha)
+                result = self.smoother.blend(self.stylizer.decode(features), pixels, cuts)
+                if (number + 1) % SEGMENT_FRAMES == 0:
+                    self._states[number // SEGMENT_FRAMES] = self.smoother.state()
+            rounded = (result[0].permute(1, 2, 0) * largest).round()
+            yield frame, rounded.to(torch.uint8 if largest == np.iinfo(np.uint8).max else torch.int32)
+
+    def _segment(self, number: int, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+        """The next segment's frames; behind the last one the smoother's state is kept, before the segment counts."""
+        yield from islice(frames, SEGMENT_FRAMES)
+        if number in self._states:
+            self.parts.save_state(number, self._states.pop(number))
+
+    def _counted(
+        self, frames: Iterator[VideoFrame], progress: Callable[[int, int | None], None] | None
+    ) -> Iterator[VideoFrame]:
+        for frame in frames:
+            yield frame
+            self.done += 1
+            if progress is not None:
+                progress(self.done, self.total)
+
+    def _settings(self, styles: Sequence[Tensor], keys: Sequence[int] | None) -> dict:
+        file = self.source.stat()
+        encoder, decoder = self.stylizer.encoder, self.stylizer.decoder
+        digest = hashlib.sha256()
+        for pixels in styles:
+            digest.update(repr(tuple(pixels.shape)).encode() + pixels.cpu().contiguous().numpy().tobytes())
+        return {
+            "source": [file.st_size, file.st_mtime_ns],
+            "encoder": encoder.fingerprint,
+            "decoder": fingerprint(decoder.state_dict(), decoder.architecture),
+            "precision": str(next(decoder.parameters()).dtype),
+            "styles": digest.hexdigest(),
+            "keys": None if keys is None else list(keys),
+            "alpha": self.alpha,
+            "crf": self.crf,
+            "frames per segment": SEGMENT_FRAMES,
+            "libavcodec": list(import_av().library_versions["libavcodec"]),
+        }

@@ -1,0 +1,271 @@
+"""Reading videos: frames upright in RGB, one at a time, and all that the result must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AdaINError
+from .pyav import check_broken, import_av
+from .timestamps import clock_offset, rise, stamp_names
+
+# As FFmpeg numbers them.
+_BT709 = 1  # colour space, primaries and transfer alike
+_UNMARKED = 2
+_BT601 = 5
+_SPACES = (1, 2, 4, 5, 6, 7, 9)  # those FFmpeg converts; 2 as BT.601
+_LIMITED, _FULL = 1, 2
+
+
+@dataclass(frozen=True)
+class Color:
+    """How numbers mean colours, as FFmpeg numbers it (ITU-T H.273). Range 0: not said, 1: limited, 2: full."""
+
+    space: int
+    range: int
+    primaries: int
+    transfer: int
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a stylized video shares with its source.
+
+    Attributes:
+        size: height and width as shown, upright.
+        time_base: seconds per unit of the time stamps.
+        rate: frames per second; the mean where it varies.
+        frames: how many there are, None when the file does not say; an estimate in some formats.
+        turns: counter-clockwise quarter turns that players apply, 0..3.
+        display_matrix: those and any mirroring as the file holds them, nine numbers; None: shown as stored.
+        pixel_aspect: width of a pixel by its height, as stored.
+        deep: more than 8 bits per channel.
+        color: of the stored pixels.
+    """
+
+    size: tuple[int, int]
+    time_base: Fraction
+    rate: Fraction
+    frames: int | None
+    turns: int
+    display_matrix: tuple[int, ...] | None
+    pixel_aspect: Fraction | None
+    deep: bool
+    color: Color
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width as stored."""
+        return self.size if self.turns % 2 == 0 else self.size[::-1]
+
+    @property
+    def step(self) -> int:
+        """Units of the time base from frame to frame, at least 1."""
+        return max(1, round(1 / (self.rate * self.time_base)))
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One frame.
+
+    Attributes:
+        pts: when it is shown, in units of the time base.
+        levels: ``[H, W, 3]`` RGB, upright; uint8, or uint16 of a deep video.
+    """
+
+    pts: int
+    levels: np.ndarray
+
+
+class VideoReader:
+    """A video file.
+
+    Args:
+        path: anything FFmpeg reads.
+
+    Attributes:
+        info: see `VideoInfo`.
+        damaged: how many packets the last reading could not decode so far; they are left out.
+        last_duration: for how long the last frame read is shown, in units of the time base; 0 when unknown.
+
+    Raises:
+        AdaINError: no such file, not a video, or without one frame that can be decoded; while reading: an error that
+            is not the file's.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.damaged = self.last_duration = 0
+        if not self.path.is_file():
+            raise AdaINError(f"{path}: expected a video file, found {'a folder' if self.path.is_dir() else 'nothing'}")
+        with self._opened() as (container, stream):
+            first = next(self._decoded(container, stream), None)
+            if first is None:
+                raise AdaINError(f"{path}: expected a video with frames that can be decoded, found none")
+            self.info = _info(container, stream, first)
+        self.damaged = 0
+
+    def frames(self, after: int | None = None) -> Generator[VideoFrame, None, None]:
+        """The frames in the order they are shown in. Those of another size than the first are scaled to it.
+
+        Args:
+            after: only frames after the one with this time stamp.
+        """
+        with self._opened() as (container, stream):
+            timed = self._timed(container, stream) if after is None else self._later(container, stream, after)
+            for pts, frame in timed:
+                yield VideoFrame(pts, self._upright(frame))
+
+    def _later(self, container, stream, after: int) -> Iterator:
+        """The frames after a time stamp, from the nearest key frame where seeking finds one, else from the start."""
+        if self._rises_to(after) and self._seek(container, stream, after):
+            sought = self._timed(container, stream)
+            pts, frame = next(sought, (None, None))
+            if pts is not None and frame is not None and frame.key_frame and pts <= after:
+                while pts is not None and pts < after:
+                    pts, frame = next(sought, (None, None))
+                if pts == after:
+                    yield from sought
+                    return
+        with self._opened() as (container, stream):
+            yield from ((pts, frame) for pts, frame in self._timed(container, stream) if pts > after)
+
+    def _seek(self, container, stream, pts: int) -> bool:
+        try:
+            container.seek(pts + clock_offset(container, stream), stream=stream)
+        except import_av().FFmpegError:
+            return False
+        return True
+
+    def _rises_to(self, after: int) -> bool:
+        """Whether every packet up to then has its own time stamp: one that `_timed` makes up rests on all before."""
+        with self._opened() as (container, stream):
+            name, offset = stamp_names(container)[0], clock_offset(container, stream)
+            stamps = (getattr(packet, name) for packet in self._packets(container, stream))
+            return rise(stamps, after + offset)
+
+    @contextmanager
+    def _opened(self):
+        av = import_av()
+        try:
+            container = av.open(str(self.path))
+        except (av.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise AdaINError(f"{self.path}: expected a video file, found one that cannot be read ({reason})") from None
+        with container:
+            stream = container.streams.best("video")
+            if stream is None or stream.codec_context is None:
+                raise AdaINError(f"{self.path}: expected a video, found a file without pictures that can be decoded")
+            stream.thread_type = "AUTO"
+            yield container, stream
+
+    def _packets(self, container, stream) -> Iterator:
+        """Packets with data; where the file is cut short they end, since what came before is all there is."""
+        av = import_av()
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                check_broken(error, self.path)
+                self.damaged += 1
+                return
+            if packet is None:
+                return
+            if packet.size:
+                yield packet
+
+    def _decoded(self, container, stream) -> Iterator:
+        """FFmpeg's frames. What cannot be decoded is left out, as players do: one bad packet must not cost a film."""
+        av = import_av()
+        for packet in chain(self._packets(container, stream), [None]):
+            try:
+                yield from stream.decode(packet)
+            except av.EOFError:
+                return
+            except av.FFmpegError as error:
+                check_broken(error, self.path)
+                self.damaged += 1
+
+    def _timed(self, container, stream) -> Iterator:
+        """FFmpeg's frames with time stamps that rise."""
+        names, offset = stamp_names(container), clock_offset(container, stream)
+        last, self.damaged = None, 0
+        for frame in self._decoded(container, stream):
+            known = [pts - offset for pts in (getattr(frame, name) for name in names) if pts is not None]
+            pts = known[0] if known else None
+            if pts is None or (last is not None and pts <= last):
+                pts = 0 if last is None else last + self.info.step
+            last, self.last_duration = pts, frame.duration or 0
+            yield pts, frame
+
+    def _upright(self, frame) -> np.ndarray:
+        height, width = self.info.stored_size
+        space = int(frame.colorspace)
+        levels = frame.to_ndarray(
+            format="rgb48le" if self.info.deep else "rgb24",
+            width=width,
+            height=height,
+            src_colorspace=space if space in _SPACES or frame.format.is_rgb else _BT601,
+            interpolation=conversion(),
+        )
+        return np.ascontiguousarray(np.rot90(levels, self.info.turns))
+
+
+def conversion() -> int:
+    """FFmpeg's flags for conversions between RGB and YCbCr: rounded, chroma interpolated."""
+    flags = import_av().video.reformatter.Interpolation
+    return flags.BICUBIC | flags.ACCURATE_RND | flags.FULL_CHR_H_INT | flags.FULL_CHR_H_INP
+
+
+def _info(container, stream, first) -> VideoInfo:
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
+    size = (first.height, first.width)
+    turns = round(first.rotation / 90) % 4
+    return VideoInfo(
+        size=size if turns % 2 == 0 else size[::-1],
+        time_base=Fraction(stream.time_base),
+        rate=Fraction(rate),
+        frames=_frame_count(container, stream, rate),
+        turns=turns,
+        display_matrix=_display_matrix(first),
+        pixel_aspect=stream.sample_aspect_ratio or None,
+        deep=max(component.bits for component in first.format.components) > 8,
+        color=_color(first),
+    )
+
+
+def _color(frame) -> Color:
+    if frame.format.is_rgb:  # becomes YCbCr: say which
+        return Color(_BT709, _LIMITED, _BT709, _BT709)
+    space, full = int(frame.colorspace), frame.format.name.startswith("yuvj")
+    return Color(
+        space if space in _SPACES else _UNMARKED,
+        _FULL if full else int(frame.color_range),
+        int(frame.color_primaries),
+        int(frame.color_trc),
+    )
+
+
+def _frame_count(container, stream, rate: Fraction) -> int | None:
+    # Where frames vary in length some formats count slots of time, not frames: the number is then too large.
+    if stream.frames:
+        return stream.frames
+    if stream.duration:
+        return max(1, round(stream.duration * stream.time_base * rate))
+    if container.duration:
+        return max(1, round(Fraction(container.duration, import_av().time_base) * rate))
+    return None
+
+
+def _display_matrix(frame) -> tuple[int, ...] | None:
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    return tuple(int(value) for value in np.frombuffer(bytes(data), np.int32, 9))

@@ -1,0 +1,206 @@
+"""Stylized video without flicker: what AdaIN measures, and what the decoder paints, change no faster than the scene.
+
+Two causes of flicker, two remedies, both started afresh at every scene cut:
+
+- The content's statistics jump with every change of light or small motion, and AdaIN turns that into a change of the
+  whole picture. They are smoothed over time: ``m_t = s m_(t-1) + (1 - s) x_t``.
+- Noise and motion below a place of the features change what the decoder paints. The previous output is carried along
+  the optical flow of the original frames and blended in where that flow can be trusted:
+  ``o_t + s c (warp(o_(t-1)) - o_t)``, c being the trust. Brush strokes that differ would pale each other: the
+  contrast of ``o_t`` is given back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import AdaINError, check_batch
+from ..method.adain import adain, nonempty
+from ..method.features import Features
+from ..method.normalization import Statistics, channel_statistics
+from ..method.spatial_masks import to_places
+from ..method.style import Style, check_same_encoder
+from ..progress import ProgressCallback
+from .contrast import restore_contrast
+from .optical_flow import consistent, import_cv2, optical_flow, warp
+from .scene_cuts import CutDetector
+
+DEFAULT_STRENGTH = 0.5
+_FLOW_SIDE = 288  # pixels of the shorter side that flow is computed at, at most: 1080p at about a quarter
+_ALIKE = 0.08  # mean difference of RGB over 5x5 pixels at which confidence in the flow has fallen to 1/e
+_STATE = ("mean", "std", "frame", "output")
+_CUTS = "cuts."
+
+
+class TemporalSmoother:
+    """Stylizes the frames of one video in their order.
+
+    Example:
+        >>> smoother = TemporalSmoother(flow=True)
+        >>> for frame in frames:                                # [1, 3, H, W]
+        ...     features, cuts = smoother.apply(stylizer.encode(frame), style)
+        ...     out = smoother.blend(stylizer.decode(features), frame, cuts)
+
+    Args:
+        strength: how much of the past is kept, 0 (each frame by itself) .. 1 (nothing new until the next cut).
+        flow: blend outputs along the optical flow; without, `blend` changes nothing.
+
+    Raises:
+        AdaINError: strength outside 0..1 or not finite, or flow without OpenCV.
+    """
+
+    def __init__(self, strength: float = DEFAULT_STRENGTH, flow: bool = False) -> None:
+        if not math.isfinite(strength) or not 0 <= strength <= 1:
+            raise AdaINError(f"smoothing: expected a number from 0 (none) to 1, found {strength}")
+        if flow:
+            import_cv2()
+        self.strength, self.flow = strength, flow
+        self._cuts = CutDetector()
+        self._statistics: Statistics | None = None
+        self._frame: Tensor | None = None
+        self._output: Tensor | None = None
+
+    @property
+    def blends(self) -> bool:
+        """Whether `blend` changes anything."""
+        return self.flow and self.strength > 0
+
+    @torch.inference_mode()
+    def apply(
+        self,
+        content: Features,
+        style: Style,
+        alpha: float = 1.0,
+        channels: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Features, list[bool]]:
+        """`pipeline.apply_style` with the content's statistics smoothed.
+
+        Args:
+            content: features of the next frame, or of the next few.
+            style, alpha, channels, mask: as there.
+
+        Returns:
+            Stylized features, and for each frame whether it begins a scene; the first one does.
+        """
+        check_same_encoder(content.encoder, style.encoder)
+        places, empty = None, [False] * len(content.tensor)
+        if mask is not None:
+            places = to_places(mask, content.size).to(content.tensor.device)
+            check_batch("mask", len(places), len(empty))
+            places = places.expand(len(empty), -1, -1)
+            empty = (places <= 0).flatten(1).all(dim=1).tolist()
+        cuts = [self._cuts.add(frame) for frame in content.tensor.split(1)]
+        known = self._smooth(_statistics(content, places), cuts, empty)
+        target = style.to(content.tensor.device).statistics
+        stylized = adain(content.tensor, target, alpha, channels, places, known)
+        return Features(stylized, content.size, content.encoder), cuts
+
+    @torch.inference_mode()
+    def blend(
+        self, outputs: Tensor, frames: Tensor, cuts: Sequence[bool], progress: ProgressCallback | None = None
+    ) -> Tensor:
+        """The decoded frames, blended with what came before along the flow of the originals.
+
+        Args:
+            outputs: what the decoder made of the features of `apply`, ``[B, 3, H, W]`` RGB 0..1.
+            frames: the original frames, the same shape.
+            cuts: as `apply` returned them.
+            progress: told after each frame that is blended; whatever it raises stops the work.
+
+        Returns:
+            ``[B, 3, H, W]`` RGB 0..1, on the outputs' device.
+
+        Raises:
+            AdaINError: shapes or numbers that differ.
+        """
+        if outputs.shape != frames.shape or len(cuts) != len(frames):
+            raise AdaINError(
+                f"frames: expected {list(outputs.shape)} like the outputs and as many cuts, found "
+                f"{list(frames.shape)} and {len(cuts)}"
+            )
+        if not self.blends:
+            return outputs
+        blended = []
+        for output, frame, cut in zip(outputs.split(1), frames.split(1), cuts, strict=True):
+            small = _reduced(frame)
+            last, shown = self._frame, self._output
+            if not cut and last is not None and shown is not None and shown.shape == output.shape:
+                flow, trust = _motion(small, last)
+                flow, trust = _enlarged(flow, trust, output)
+                before = warp(shown.to(output), flow, "bicubic").clamp(0, 1)
+                output = restore_contrast(torch.lerp(output, before, self.strength * trust), output)
+            self._frame, self._output = small, output
+            blended.append(output)
+            if progress is not None:
+                progress(len(blended), len(frames))
+        return torch.cat(blended)
+
+    def state(self) -> dict[str, Tensor]:
+        """What `restore` needs to go on from here to the bit: tensors on the CPU, none at the start."""
+        mean, std = self._statistics or (None, None)
+        parts = dict(zip(_STATE, (mean, std, self._frame, self._output), strict=True))
+        own = {name: tensor.cpu().clone() for name, tensor in parts.items() if tensor is not None}
+        return own | {_CUTS + name: tensor for name, tensor in self._cuts.state().items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Goes on where `state` was taken, with the same strength and flow."""
+        mean, std, self._frame, self._output = (state.get(name) for name in _STATE)
+        self._statistics = None if mean is None or std is None else Statistics(mean, std)
+        self._cuts.restore({name[len(_CUTS) :]: state[name] for name in state if name.startswith(_CUTS)})
+
+    def _smooth(self, fresh: Statistics, cuts: Sequence[bool], empty: Sequence[bool]) -> Statistics:
+        """Each frame's statistics with those before it. An empty mask has none: the last ones stay."""
+        smoothed = []
+        for mean, std, cut, none in zip(fresh.mean.split(1), fresh.std.split(1), cuts, empty, strict=True):
+            now, before = Statistics(mean, std), None if cut else self._statistics
+            if before is not None:
+                # Written so that equal statistics stay equal, and that strength 0 is the frame's own, to the bit.
+                now = Statistics(*(x + self.strength * (old.to(x) - x) for x, old in zip(now, before, strict=True)))
+            if not none or cut:
+                self._statistics = None if none else now
+            smoothed.append(now)
+        return Statistics(*(torch.cat(parts) for parts in zip(*smoothed, strict=True)))
+
+
+def _statistics(content: Features, places: Tensor | None) -> Statistics:
+    """The content's, inside the mask where there is one; of a sample whose mask is empty, everywhere."""
+    if places is None:
+        return content.statistics
+    return channel_statistics(content.tensor, nonempty(places))
+
+
+def _reduced(frame: Tensor) -> Tensor:
+    """A frame at the size flow is computed at, on the CPU."""
+    side = min(frame.shape[2:])
+    frame = frame.float().cpu()
+    if side <= _FLOW_SIDE:
+        return frame
+    size = [max(1, round(length * _FLOW_SIDE / side)) for length in frame.shape[2:]]
+    return F.interpolate(frame, size, mode="bilinear", antialias=True).clamp(0, 1)
+
+
+def _motion(frame: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Flow from a frame to the one before, ``[1, 2, h, w]``, and how far to trust it, ``[1, 1, h, w]`` 0..1.
+
+    Trust needs both a flow that is consistent and a place that looks as it did: light changes where nothing moves.
+    """
+    flow = optical_flow(frame, before)
+    difference = (warp(before, flow) - frame).abs().mean(dim=1, keepdim=True)
+    difference = F.avg_pool2d(difference, 5, 1, 2, count_include_pad=False)
+    return flow, consistent(flow, optical_flow(before, frame)) * torch.exp(-((difference / _ALIKE) ** 2))
+
+
+def _enlarged(flow: Tensor, trust: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    """Both at the output's size, on its device."""
+    size = output.shape[2:]
+    if flow.shape[2:] != size:
+        scale = flow.new_tensor([size[1] / flow.shape[3], size[0] / flow.shape[2]])[:, None, None]
+        flow = F.interpolate(flow * scale, size, mode="bilinear")
+        trust = F.interpolate(trust, size, mode="bilinear")
+    return flow.to(output), trust.to(output)

@@ -1,0 +1,201 @@
+"""Writing videos in H.264: segments that are each complete, joined without encoding again, with the source's sound."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from ..errors import AdaINError
+from ..files import atomic_write
+from .pyav import check_broken, import_av
+from .reader import VideoFrame, VideoInfo, conversion
+from .timestamps import clock_start
+
+WRITABLE = (".mp4", ".mov", ".mkv")
+SEGMENT_SUFFIX = ".nut"  # keeps any time base and time stamps exactly, if they are not negative
+_SHIFT = 1 << 32  # added to time stamps in segments: decoding times begin before the first frame
+MAX_CRF = 51
+_ENCODER = "libx264"
+
+
+def check_container(path: str | Path, source: Path, info: VideoInfo) -> None:
+    """Raises AdaINError unless the name's ending is one of `WRITABLE` and the format takes sound and pictures.
+
+    Args:
+        path: only its ending matters.
+        source: the video whose sound is copied.
+        info: its pictures.
+    """
+    if _ENCODER not in import_av().codecs_available:
+        raise AdaINError(f"video: expected PyAV with {_ENCODER}, found one without")
+    path = Path(path)
+    if path.suffix.lower() not in WRITABLE:
+        raise AdaINError(
+            f"{path}: expected a name ending in {', '.join(WRITABLE)}, found {path.suffix or 'no ending'!r}"
+        )
+    with TemporaryDirectory() as folder, _joined(Path(folder, "empty").with_suffix(path.suffix), source, info, crf=0):
+        pass
+
+
+def write_segment(path: Path, frames: Iterable[VideoFrame], info: VideoInfo, crf: float) -> None:
+    """Encodes frames as a segment, atomically.
+
+    Args:
+        path: with the ending `SEGMENT_SUFFIX`.
+        frames: in order; read one at a time.
+        info: the source's.
+        crf: constant rate factor, 0 (best, large) .. 51.
+    """
+    av = import_av()
+    with atomic_write(path) as temporary, av.open(str(temporary), "w") as container:
+        stream = _add_video(container, info, crf)
+        for frame in chain(frames, [None]):
+            for packet in stream.encode(None if frame is None else _to_ycbcr(frame, info, stream.pix_fmt)):
+                packet.pts += _SHIFT
+                packet.dts += _SHIFT
+                container.mux(packet)
+
+
+def segment_end(path: Path, info: VideoInfo) -> tuple[int, int]:
+    """How many frames a segment has, and the time stamp of its last one in units of the source's time base."""
+    packets = _packets(path, info)
+    return len(packets), max(packet.pts for packet in packets)
+
+
+def join(
+    path: Path, segments: Sequence[Path], source: Path, info: VideoInfo, crf: float, last_duration: int = 0
+) -> None:
+    """Writes the segments as one video with the source's sound, both packet by packet as they are, atomically.
+
+    Args:
+        path: one of the formats in `WRITABLE`.
+        segments: in order, made with the same info and crf.
+        source: the video whose sound is copied.
+        info: its pictures.
+        crf: of the segments.
+        last_duration: for how long the last frame is shown, in units of the source's time base; 0: as others.
+    """
+    with atomic_write(path) as temporary, _joined(temporary, source, info, crf) as (container, video, sound):
+        delay = video.codec_context.reorder_depth
+        pictures = ((time, video, packet) for time, packet in _timed(segments, info, delay, last_duration))
+        for _, stream, packet in heapq.merge(pictures, sound, key=lambda item: item[0]):
+            packet.stream = stream
+            container.mux(packet)
+
+
+@contextmanager
+def _joined(path: Path, source: Path, info: VideoInfo, crf: float):
+    """A container with its header written, its stream for pictures, and the sound's packets as `_sound` has them."""
+    av = import_av()
+    # Unless time is counted in the pictures' units a late start is rounded to milliseconds.
+    options = {} if path.suffix.lower() == ".mkv" else {"movie_timescale": str(info.time_base.denominator)}
+    with av.open(str(source)) as original, av.open(str(path), "w", options=options) as container:
+        copies = {}
+        try:
+            video = _add_video(container, info, crf)
+            for audio in original.streams.audio:
+                copies[audio.index] = container.add_stream_from_template(audio)
+                copies[audio.index].metadata.update(audio.metadata)
+            container.start_encoding()
+        except (av.FFmpegError, ValueError) as error:
+            raise AdaINError(
+                f"output: expected a format that holds the source's pictures and sound, found {path.suffix}, "
+                f"which does not ({error}); .mkv holds nearly any"
+            ) from None
+        yield container, video, _sound(original, source, copies)
+
+
+def _add_video(container, info: VideoInfo, crf: float):
+    height, width = info.stored_size
+    # 4:2:0 plays everywhere, but has no odd sizes.
+    halved = height % 2 == 0 and width % 2 == 0
+    options = {"crf": str(crf)}
+    if halved:
+        options["x264-params"] = "chromaloc=1"  # amid four pixels, where FFmpeg's conversion from RGB puts it
+    stream = container.add_stream(
+        _ENCODER,
+        rate=info.rate,
+        options=options,
+        width=width,
+        height=height,
+        time_base=info.time_base,
+        pix_fmt=("yuv420p" if halved else "yuv444p") + ("10le" if info.deep else ""),
+    )
+    context = stream.codec_context
+    context.thread_type = "FRAME"
+    context.colorspace = info.color.space
+    context.color_range = info.color.range
+    context.color_primaries = info.color.primaries
+    context.color_trc = info.color.transfer
+    if info.pixel_aspect is not None:
+        context.sample_aspect_ratio = info.pixel_aspect
+    stream.set_display_matrix(info.display_matrix)
+    return stream
+
+
+def _to_ycbcr(frame: VideoFrame, info: VideoInfo, pixel_format: str):
+    av = import_av()
+    levels = np.ascontiguousarray(np.rot90(frame.levels, -info.turns))
+    picture = av.VideoFrame.from_ndarray(levels, format="rgb48le" if info.deep else "rgb24").reformat(
+        format=pixel_format,
+        dst_colorspace=info.color.space,
+        dst_color_range=info.color.range,
+        interpolation=conversion(),
+    )
+    picture.pts, picture.time_base = frame.pts, info.time_base
+    return picture
+
+
+def _packets(segment: Path, info: VideoInfo) -> list:
+    """A segment's packets in the order they are decoded in, their time stamps in units of the source's time base."""
+    with import_av().open(str(segment)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    for packet in packets:
+        packet.pts = int(packet.pts * packet.time_base / info.time_base) - _SHIFT
+        packet.time_base = info.time_base
+    return packets
+
+
+def _timed(segments: Sequence[Path], info: VideoInfo, delay: int, last_duration: int) -> Iterator:
+    """Packets with decoding times that rise across segments: the time stamps in order, late by the encoder's delay.
+
+    Formats reckon how long a frame is shown from the next one's time; only the last packet's duration counts.
+    """
+    waiting: deque[int] = deque()
+    for segment in segments:
+        packets = _packets(segment, info)
+        shown = sorted(packet.pts for packet in packets)
+        if segment is segments[0]:
+            waiting.extend(shown[0] - info.step * early for early in range(delay, 0, -1))
+        waiting.extend(shown)
+        for packet in packets:
+            packet.dts, packet.duration = waiting.popleft(), last_duration or info.step
+            yield float(packet.dts * info.time_base), packet
+
+
+def _sound(original, path: Path, copies: dict) -> Iterator:
+    """The sound's packets: seconds, the stream they go to, and the packet."""
+    if not copies:
+        return
+    start = clock_start(original)
+    packets = original.demux(list(original.streams.audio))
+    while True:
+        try:
+            packet = next(packets, None)
+        except import_av().FFmpegError as error:
+            check_broken(error, path)
+            return
+        if packet is None:
+            return
+        if packet.size:
+            offset = round(start / packet.time_base)
+            packet.pts, packet.dts = (None if time is None else time - offset for time in (packet.pts, packet.dts))
+            time = packet.dts if packet.dts is not None else packet.pts or 0
+            yield float(time * packet.time_base), copies[packet.stream_index], packet

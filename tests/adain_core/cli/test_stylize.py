@@ -1,0 +1,141 @@
+"""The command line, in this process and once as a user starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+
+from adain_core import Stylizer
+from adain_core.cli.main import main
+from adain_core.images.files import load_mask, load_picture, to_image
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def files(examples, tmp_path):
+    with Image.open(examples / "content_chelsea.jpg") as image:
+        image.crop((100, 60, 190, 130)).save(tmp_path / "photo.png")
+    for name in ("starry_night", "safe_landing"):
+        with Image.open(examples / f"style_{name}.jpg") as image:
+            image.resize((80, 64)).save(tmp_path / f"{name}.png")
+    left = Image.new("L", (90, 70), 0)
+    left.paste(255, (0, 0, 45, 70))
+    left.save(tmp_path / "left.png")
+    Image.eval(left, lambda v: 255 - v).save(tmp_path / "right.png")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer.load(device="cpu")
+
+
+def stylize(files, *arguments):
+    out = files / "out.png"
+    names = [str(files / a) if a.endswith(".png") else a for a in arguments]
+    status = main(["stylize", str(files / "photo.png"), "--style-size", "0", "-o", str(out), *names])
+    return status, out
+
+
+def pixels(path):
+    return load_picture(path).pixels
+
+
+def same_picture(path, expected):
+    assert to_image(expected[0]).tobytes() == to_image(pixels(path)[0]).tobytes()
+
+
+def test_one_style(files, stylizer):
+    status, out = stylize(files, "starry_night.png", "--alpha", "0.6")
+    assert status == 0
+    same_picture(out, stylizer.stylize(pixels(files / "photo.png"), pixels(files / "starry_night.png"), alpha=0.6))
+
+
+def test_weights(files, stylizer):
+    status, out = stylize(files, "starry_night.png", "safe_landing.png", "--weights", "1", "3")
+    assert status == 0
+    styles = [pixels(files / f"{name}.png") for name in ("starry_night", "safe_landing")]
+    same_picture(out, stylizer.stylize(pixels(files / "photo.png"), styles, weights=[0.25, 0.75]))
+
+
+def test_a_mask_per_style(files, stylizer):
+    status, out = stylize(files, "starry_night.png", "safe_landing.png", "--mask", "left.png", "right.png")
+    assert status == 0
+    styles = [pixels(files / f"{name}.png") for name in ("starry_night", "safe_landing")]
+    masks = [load_mask(files / f"{name}.png") for name in ("left", "right")]
+    same_picture(out, stylizer.stylize(pixels(files / "photo.png"), styles, masks=masks))
+
+
+def test_preserved_colours_are_nearer_the_contents(files):
+    photo = pixels(files / "photo.png").mean((2, 3))
+    _, out = stylize(files, "starry_night.png")
+    plain = (pixels(out).mean((2, 3)) - photo).abs().sum()
+    status, out = stylize(files, "starry_night.png", "--preserve-color")
+    assert status == 0
+    assert (pixels(out).mean((2, 3)) - photo).abs().sum() < 0.5 * plain
+
+
+@pytest.mark.parametrize("size", [(37, 1000), (1, 1), (1000, 3)])
+def test_odd_sizes(files, size):
+    Image.effect_noise(size, 60).save(files / "photo.png")
+    status, out = stylize(files, "starry_night.png")
+    assert status == 0
+    with Image.open(out) as image:
+        assert image.size == size
+
+
+def test_transparency_is_kept(files):
+    photo = Image.open(files / "photo.png").convert("RGBA")
+    photo.putalpha(Image.linear_gradient("L").resize(photo.size))
+    photo.save(files / "photo.png")
+    status, out = stylize(files, "starry_night.png")
+    assert status == 0
+    with Image.open(out) as image:
+        assert image.getchannel("A").tobytes() == photo.getchannel("A").tobytes()
+
+
+def test_style_size(files, stylizer):
+    out = files / "out.jpg"
+    arguments = ["stylize", str(files / "photo.png"), str(files / "starry_night.png"), "-o", str(out)]
+    assert main([*arguments, "--style-size", "32"]) == 0
+    small = pixels(out)
+    assert main([*arguments, "--style-size", "0"]) == 0
+    assert not torch.equal(small, pixels(out))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.png"], "missing.png: expected an image file, found nothing"),
+        (["starry_night.png", "--alpha", "2"], "alpha: expected a number from 0"),
+        (["starry_night.png", "--weights", "1", "2"], "expected one weight for each style, found 1 and 2"),
+        (["starry_night.png", "--mask", "left.png", "right.png"], "masks: expected none, one"),
+        (["starry_night.png", "--decoder", "left.png"], "left.png: expected a complete safetensors file"),
+        (["starry_night.png", "--device", "quantum"], "device: expected auto, cpu"),
+        (["starry_night.png", "--style-size", "-1"], "--style-size: expected 0 or a number"),
+    ],
+)
+def test_mistakes_are_one_line(files, capsys, arguments, message):
+    status, out = stylize(files, *arguments)
+    assert status == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not out.exists()
+
+
+def test_as_a_user_starts_it(files):
+    command = [sys.executable, "-m", "adain_core", "stylize", files / "photo.png", files / "none.jpg", "-o"]
+    run = subprocess.run([*command, files / "out.gif"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "expected a name ending in .png" in run.stderr
+    assert "Traceback" not in run.stderr
+    run = subprocess.run([*command, files / "out.png"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    run = subprocess.run([sys.executable, "-m", "adain_core"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 2

@@ -1,0 +1,188 @@
+"""The fast forms against the modules' own forward."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adain_core.images.files import load_picture
+from adain_core.inference.fast import conv_chain, winograd
+from adain_core.inference.fast.conv_chain import Convolution, MaxPool, UpsampledConvolution, run_chain
+from adain_core.inference.fast.forward import fast
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.decoder import Decoder
+from adain_core.models.model_files import load_decoder, load_encoder
+from adain_core.models.vgg import VGGEncoder
+
+LAST = torch.channels_last
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
+def test_fast_equals_plain(models, batch, height, width):
+    encoder, decoder = models
+    images = torch.rand(batch, 3, height, width).contiguous(memory_format=LAST)
+    with torch.inference_mode():
+        features = encoder(images)
+        torch.testing.assert_close(fast(encoder)(images), features, atol=1e-4, rtol=0)
+        torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("padding", ["reflect", "zeros"])
+def test_other_encoders(padding):
+    encoder = VGGEncoder("vgg16", padding).eval().requires_grad_(False)
+    images = torch.rand(1, 3, 33, 18)
+    torch.testing.assert_close(fast(encoder)(images), encoder(images), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", ["instance", "batch"])
+def test_normalization_layers_are_kept(normalization):
+    decoder = Decoder("vgg16", normalization).eval().requires_grad_(False)
+    features = torch.rand(2, 512, 4, 3)
+    torch.testing.assert_close(fast(decoder)(features), decoder(features))
+
+
+def test_derived_weights_follow_the_parameters(models):
+    decoder = load_decoder(DEFAULT_DECODER)
+    features = torch.rand(1, 512, 2, 2)
+    with torch.no_grad():
+        before = fast(decoder)(features)
+        for parameter in decoder.parameters():
+            parameter.mul_(0.5)
+        after = fast(decoder)(features)
+        torch.testing.assert_close(after, decoder(features), atol=1e-5, rtol=0)
+    assert not torch.allclose(before, after)
+    assert decoder.state_dict().keys() == models[1].state_dict().keys()
+
+
+def test_what_is_derived_is_kept_until_a_parameter_changes():
+    decoder = load_decoder(DEFAULT_DECODER)
+    before = fast(decoder)
+    assert fast(decoder) is before
+    weight = decoder.c[0].weight
+    changes = {
+        "in place": lambda: weight.mul_(0.5),
+        "other data": lambda: setattr(weight, "data", weight.data.clone()),
+        "another parameter": lambda: setattr(decoder.c[0], "weight", torch.nn.Parameter(weight.clone(), False)),
+        "loaded": lambda: decoder.load_state_dict(load_decoder(DEFAULT_DECODER).state_dict()),
+        "another type": lambda: decoder.double(),
+    }
+    for name, change in changes.items():
+        change()
+        after = fast(decoder)
+        assert after is not before, name
+        assert fast(decoder) is after, name
+        before = after
+
+
+def test_nothing_is_kept_of_what_trains_or_is_not_counted():
+    decoder = load_decoder(DEFAULT_DECODER)
+    decoder.c[-1].bias.requires_grad_(True)
+    with torch.no_grad():
+        assert fast(decoder) is not fast(decoder)
+    with torch.inference_mode():
+        decoder = load_decoder(DEFAULT_DECODER)
+        features = torch.rand(1, 512, 2, 2)
+        fast(decoder)(features)
+        decoder.c[0].weight.mul_(0.5)
+        torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-5, rtol=0)
+
+
+def test_what_is_derived_goes_with_its_model():
+    decoder = load_decoder(DEFAULT_DECODER)
+    weight = weakref.ref(decoder.c[0].weight)
+    fast(decoder)
+    del decoder
+    gc.collect()
+    assert weight() is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 40), st.integers(1, 12), st.integers(1, 6000), st.data())
+def test_bands_equal_the_whole_map(batch, height, width, band_bytes, data):
+    """Random chains, bands from one row to the whole map at once."""
+    torch.manual_seed(0)
+    chain, plain = [], []
+    for kind in data.draw(st.lists(st.sampled_from(["convolution", "pool", "up"]), min_size=1, max_size=5)):
+        weight, bias = torch.randn(4, 4, 3, 3) / 6, torch.randn(4)
+        if kind == "pool":
+            chain.append(MaxPool())
+            plain.append(lambda x: F.max_pool2d(x, 2, ceil_mode=True))
+            continue
+        chain.append((Convolution if kind == "convolution" else UpsampledConvolution)(weight, bias))
+        plain.append(lambda x, w=weight, b=bias, up=kind == "up": _convolved(_upsampled(x) if up else x, w, b))
+    x = torch.rand(batch, 4, height, width).contiguous(memory_format=LAST)
+    expected = x
+    for layer in plain:
+        expected = layer(expected)
+    torch.testing.assert_close(run_chain(chain, x, band_bytes), expected, atol=1e-4, rtol=0)
+
+
+def _upsampled(x):
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def _convolved(x, weight, bias):
+    """By way of numpy's padding, whose 'reflect' repeats a side of one."""
+    padded = torch.from_numpy(np.pad(x.numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect"))
+    return F.relu(F.conv2d(padded, weight, bias))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 2), st.integers(3, 23), st.integers(3, 40), st.sampled_from([(3, 8), (40, 7)]))
+def test_winograd_equals_direct(batch, height, width, channels):
+    """Against float64, tiles cut at the border, in memory formats of both kinds."""
+    torch.manual_seed(0)
+    inputs, outputs = channels
+    x, weight, bias = (
+        torch.rand(batch, inputs, height, width),
+        torch.rand(outputs, inputs, 3, 3) - 0.5,
+        torch.randn(outputs),
+    )
+    expected = F.conv2d(x.double(), weight.double(), bias.double())
+    for image in (x, x.contiguous(memory_format=LAST)):
+        found = winograd.convolve(image, winograd.transform_kernel(weight), bias)
+        torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=0)
+
+
+def test_winograd_in_parts(monkeypatch):
+    x, weight, bias = torch.rand(1, 16, 40, 21), torch.randn(8, 16, 3, 3), torch.randn(8)
+    kernel = winograd.transform_kernel(weight)
+    whole = winograd.convolve(x, kernel, bias)
+    monkeypatch.setattr(winograd, "_WORK_BYTES", 1)
+    torch.testing.assert_close(winograd.convolve(x, kernel, bias), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("fast_products", [True, False])
+def test_a_photo_with_and_without_winograd(models, examples, monkeypatch, fast_products):
+    """Large enough for Winograd in every wide layer, on any processor: features and image as by the plain form."""
+    monkeypatch.setattr(conv_chain, "_FAST_PRODUCTS", fast_products)
+    encoder, decoder = models
+    photo = load_picture(examples / "content_astronaut.jpg").pixels[..., :397, :430]
+    with torch.inference_mode():
+        features = encoder(photo)
+        largest = features.max().item()  # some 60; plain float32 itself is 1e-4 off float64
+        torch.testing.assert_close(fast(encoder)(photo), features, atol=5e-6 * largest, rtol=0)
+        torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
+
+
+def test_half_precision_follows_the_models(models):
+    encoder = load_encoder(DEFAULT_ENCODER)
+    images = torch.rand(1, 3, 40, 24)
+    with torch.inference_mode():
+        exact = encoder(images)
+        half = fast(encoder.bfloat16())(images.bfloat16())
+        assert half.dtype == torch.bfloat16
+        assert (half.float() - exact).abs().mean() < 0.02 * exact.abs().mean()

@@ -1,0 +1,129 @@
+"""Streaming against the untiled pipeline."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adain_core import Stylizer
+from adain_core.errors import AdaINError
+from adain_core.inference.feature_store import FeatureStore, feature_bytes
+from adain_core.inference.stylizer import plan_steps
+from adain_core.inference.tiled_image import LEAST_MEMORY, ImageInMemory, stylize_stream
+from adain_core.inference.tiling import Box
+from adain_core.method.normalization import Statistics
+from adain_core.method.spatial_masks import to_places
+from adain_core.method.style import Style
+
+
+class Observed(ImageInMemory):
+    """Remembers the most pixels asked for at once, and checks what it is given."""
+
+    largest = 0
+
+    def read(self, rows, columns):
+        part = super().read(rows, columns)
+        self.largest = max(self.largest, part.shape[2] * part.shape[3])
+        return part
+
+    def write(self, rows, columns, pixels):
+        assert pixels.shape[2:] == self.pixels[:, :, rows, columns].shape[2:]
+        super().write(rows, columns, pixels)
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer.load(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def styles(stylizer):
+    torch.manual_seed(1)
+    return [stylizer.style(torch.rand(1, 3, 48, 40) ** power) for power in (0.3, 3)]
+
+
+def streamed(stylizer, content, styles, masks=(), weights=None, **options):
+    source, sink = Observed(content), Observed(torch.full_like(content, torch.nan))
+    places = [to_places(mask, source.size) for mask in masks]
+    stylize_stream(stylizer, source, sink, plan_steps(styles, weights, places), **options)
+    return sink.pixels, source.largest
+
+
+def test_equals_untiled_with_every_control(stylizer, styles):
+    """Any size and tile size; no mask, one, one per style, which overlap, or an empty one."""
+
+    @settings(max_examples=12, deadline=None)
+    @given(
+        st.tuples(st.integers(1, 150), st.integers(1, 150)),
+        st.sampled_from([64, 72, 100, 160]),
+        st.sampled_from(["", "one", "each", "one empty"]),
+        st.sampled_from([0, 0.4, 1]),
+    )
+    def check(size, tile_size, kind, alpha):
+        content = torch.rand(1, 3, *size)
+        masks = {"": 0, "one": 1, "each": 2, "one empty": 2}[kind]
+        masks = [torch.rand(1, *size) for _ in range(masks)]
+        if kind == "one empty":
+            masks[0].zero_()
+        weights = None if len(masks) == 2 else [0.3, 0.7]
+        channels = torch.rand(512)
+        controls = {"alpha": alpha, "weights": weights, "channels": channels, "masks": masks}
+        expected = stylizer.stylize(content, styles, **controls)
+        found, _ = streamed(stylizer, content, styles, tile_size=tile_size, **controls)
+        torch.testing.assert_close(found.clamp(0, 1), expected, atol=1e-4, rtol=0)
+
+    check()
+
+
+def test_features_in_a_file(stylizer, styles, tmp_path):
+    """With too little memory for the features and good tiles they go to a file; nothing else changes."""
+    content = torch.rand(1, 3, 200, 168)
+    expected = stylizer.stylize(content, styles[0])
+    found, largest = streamed(stylizer, content, styles[:1], memory=LEAST_MEMORY, folder=tmp_path)
+    assert (tmp_path / "features").stat().st_size == feature_bytes(25, 21, torch.float32)
+    assert largest <= 128 * 128
+    torch.testing.assert_close(found.clamp(0, 1), expected, atol=1e-4, rtol=0)
+
+
+def test_progress_and_cancelling(stylizer, styles):
+    calls = []
+    masks = [torch.rand(1, 130, 70) for _ in styles]
+    content = torch.rand(1, 3, 130, 70)
+    streamed(stylizer, content, styles, masks, tile_size=64, progress=lambda *call: calls.append(call))
+    assert calls == [(k, 18) for k in range(1, 19)]  # 6 tiles: encode, the second style's statistics, decode
+
+    def stop(done, total):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        streamed(stylizer, content, styles, progress=stop)
+
+
+def test_too_little_memory(stylizer, styles, tmp_path):
+    content = torch.rand(1, 3, 16, 16)
+    with pytest.raises(AdaINError, match=r"memory: expected at least \d+ MiB .*, found 9 MiB"):
+        streamed(stylizer, content, styles, memory=9 << 20, folder=tmp_path)
+
+
+def test_style_of_another_encoder(stylizer):
+    foreign = Style(Statistics(torch.zeros(1, 512), torch.ones(1, 512)), "another")
+    with pytest.raises(AdaINError, match="one encoder"):
+        streamed(stylizer, torch.rand(1, 3, 16, 16), [foreign])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_store_returns_what_was_written(tmp_path, dtype):
+    whole = torch.rand(1, 512, 9, 7).to(dtype)
+    for folder in (None, tmp_path):
+        store = FeatureStore(9, 7, dtype, folder)
+        for box in (Box(0, 5, 0, 7), Box(5, 9, 0, 3), Box(5, 9, 3, 7)):
+            store.write(box, whole[(..., *box.places)])
+        for box in (Box(0, 9, 0, 7), Box(3, 8, 2, 6)):
+            assert torch.equal(store.read(box), whole[(..., *box.places)])
+
+
+def test_no_room_for_the_features(tmp_path):
+    with pytest.raises(AdaINError, match="GiB of free disk space"):
+        FeatureStore(10**6, 10**6, torch.float32, tmp_path)

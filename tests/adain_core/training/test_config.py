@@ -1,0 +1,81 @@
+"""The configuration: the paper's by default, through JSON and back, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from adain_core.errors import AdaINError
+from adain_core.training.config import MAY_CHANGE, TrainingConfig
+
+
+def test_defaults_are_the_papers():
+    config = TrainingConfig()
+    assert (config.steps, config.batch_size, config.largest_crop, config.resize) == (160_000, 8, 256, (512, 512))
+    assert (config.content_weight, config.style_weight, config.style_layers) == (1, 10, (1, 1, 1, 1))
+    assert (config.optimizer, config.learning_rate, config.schedule, config.decay) == ("adam", 1e-4, "decay", 5e-5)
+    guards = ("identity_share", "reconstruction_weight", "feature_weight", "range_weight", "color_weight")
+    assert not any(getattr(config, name) for name in guards)
+
+
+def test_json_and_back():
+    config = TrainingConfig(crop_sizes=((0, 64), (10, 128)), resize=(128, 512), style_layers=(1.5, 1.2, 0.8, 1.0))
+    assert TrainingConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"steps": 1}'])
+def test_other_text_is_refused(text):
+    with pytest.raises(AdaINError, match="expected a training configuration"):
+        TrainingConfig.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0),
+        ("batch_size", 0),
+        ("keep", 0),
+        ("seed", -1),
+        ("seed", 2**64),
+        ("save_every", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("identity_share", 1.5),
+        ("range_weight", -1.0),
+        ("style_weight", float("inf")),
+        ("style_layers", (1, 1, 1)),
+        ("style_layers", (1, 1, 1, -1)),
+        ("resize", (512, 256)),
+        ("crop_sizes", ()),
+        ("crop_sizes", ((0, 100),)),
+        ("style_loss", "mmd"),
+        ("optimizer", "sgd"),
+        ("precision", "int8"),
+        ("normalization", "layer"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_by_name(name, value):
+    with pytest.raises(AdaINError, match=name.split("_")[0]):
+        TrainingConfig(**{name: value})
+
+
+def test_a_training_without_any_loss_is_refused():
+    with pytest.raises(AdaINError, match="a loss with a weight above 0"):
+        TrainingConfig(content_weight=0, style_weight=0, reconstruction_weight=1, identity_share=0)
+
+
+def test_resuming_may_change_length_and_files_only():
+    saved = TrainingConfig()
+    replace(saved, steps=5, save_every=7, preview_every=0, keep=1).check_resumable(saved)
+    for field in fields(TrainingConfig):
+        if field.name in MAY_CHANGE:
+            continue
+        other = {"style_layers": (2, 1, 1, 1), "resize": (256, 512), "crop_sizes": ((0, 128),), "augment_styles": True}
+        other |= {"style_loss": "gram", "optimizer": "muon", "schedule": "cosine", "normalization": "batch"}
+        other |= {"conditioning": "concatenation", "precision": "float32"}
+        value = other.get(field.name, getattr(saved, field.name) + 0.5 if field.type == "float" else 3)
+        if field.name == "identity_share":
+            value = 0.5
+        with pytest.raises(AdaINError, match=rf"started with \({field.name} "):
+            replace(saved, **{field.name: value}).check_resumable(saved)

@@ -1,0 +1,88 @@
+"""A fitted style: closer to its images than their average, through the decoder, on content it has not seen."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from adain_core import AdaINError, Stylizer, mix
+from adain_core.images.files import load_picture
+from adain_core.method.losses import style_loss
+from adain_core.method.normalization import Statistics, channel_statistics
+from adain_core.training.fit_style import fit_style
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer.load(device="cpu")
+
+
+def small(examples, name, side=64):
+    pixels = load_picture(examples / name).pixels
+    return F.interpolate(pixels[..., :400, :400], (side, side), mode="bilinear", antialias=True).clamp(0, 1)
+
+
+def test_fitting_brings_unseen_content_closer(stylizer, examples):
+    paintings = [small(examples, f"style_{name}.jpg") for name in ("starry_night", "paint_brushes")]
+    taps = [[channel_statistics(t) for t in stylizer.encoder.taps(p)] for p in paintings]
+    targets = [Statistics((a.mean + b.mean) / 2, (a.std + b.std) / 2) for a, b in zip(*taps, strict=True)]
+    told = []
+    fitted = fit_style(
+        stylizer.encoder, stylizer.decoder, paintings, 24, progress=lambda done, total: told.append((done, total))
+    )
+    unseen = small(examples, "content_chelsea.jpg")
+
+    def distance(style):
+        with torch.no_grad():
+            return style_loss(stylizer.encoder.taps(stylizer.stylize(unseen, style)), targets).item()
+
+    average = mix([stylizer.style(p) for p in paintings], [1.0, 1.0])
+    assert distance(fitted) < 0.9 * distance(average)
+    assert told == [(k, 28) for k in range(1, 29)], "two images, two contents, 24 steps"
+    assert fitted.encoder == stylizer.encoder.fingerprint
+    assert bool((fitted.statistics.std > 0).all())
+
+
+def test_no_steps_give_the_average(stylizer):
+    images = [torch.rand(1, 3, 40, 48), torch.rand(1, 3, 24, 24)]
+    told = []
+    fitted = fit_style(
+        stylizer.encoder, stylizer.decoder, images, 0, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(1, 2), (2, 2)]
+    average = mix([stylizer.style(image) for image in images], [1.0, 1.0])
+    torch.testing.assert_close(fitted.statistics.mean, average.statistics.mean, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(fitted.statistics.std, average.statistics.std, atol=1e-5, rtol=1e-5)
+
+
+def test_large_images_are_scaled_before_they_are_moved(stylizer, monkeypatch):
+    sizes, to = [], torch.Tensor.to
+
+    def watched(x, *args, **kwargs):
+        if x.ndim == 4 and x.shape[1] == 3 and x.shape[2] > 3:
+            sizes.append(tuple(x.shape[2:]))
+        return to(x, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "to", watched)
+    fit_style(stylizer.encoder, stylizer.decoder, [torch.rand(1, 3, 40, 2048)], 1)
+    assert sizes == [(20, 1024), (40, 192)], "the style image, and the crop that is stylized"
+
+
+def test_inside_inference_mode_and_models_untouched(stylizer):
+    """Where ComfyUI runs its nodes: models and images made there carry no gradients."""
+    before = {k: v.clone() for k, v in stylizer.decoder.state_dict().items()}
+    with torch.inference_mode():
+        local = Stylizer.load(device="cpu")
+        image = torch.rand(1, 3, 32, 32)
+        fitted = fit_style(local.encoder, local.decoder, [image], 2)
+        assert not torch.equal(fitted.statistics.mean, local.style(image).statistics.mean)
+        for key, value in local.decoder.state_dict().items():
+            assert torch.equal(value, before[key])
+
+
+def test_mistakes(stylizer):
+    with pytest.raises(AdaINError, match="at least one, found none"):
+        fit_style(stylizer.encoder, stylizer.decoder, [], 1)
+    with pytest.raises(AdaINError, match="steps: expected"):
+        fit_style(stylizer.encoder, stylizer.decoder, [torch.rand(1, 3, 8, 8)], -1)
