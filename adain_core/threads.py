@@ -13,7 +13,7 @@ T = TypeVar("T")
 _PATIENCE = 0.1  # seconds between looks at whether anybody still waits for results
 
 
-def ahead(source: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
+def prefetch(source: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
     """The items of a source, computed in a thread before they are asked for.
 
     Decoders, encoders and PyTorch's kernels release Python's lock, so threads do run side by side.

@@ -90,7 +90,7 @@ class ChannelMask:
             if content is None or style is None:
                 raise AdaINError(f"{choose_by}: expected content and style connected, found one missing")
             style = style_of(style)
-            check_same_encoder(content.encoder, style.encoder)
+            check_same_encoder(content.encoder_id, style.encoder_id)
             weights = channel_masks.by_difference(
                 content.statistics, style.statistics, count, choose_by == MOST, amount, others
             )

@@ -9,7 +9,7 @@ import torch
 from ..adain_core.errors import AdaINError
 from ..adain_core.models.decoder import NORMALIZATIONS
 from ..adain_core.models.vgg import VGGEncoder
-from ..adain_core.training.config import STYLE_LOSSES, TrainingConfig, guarded
+from ..adain_core.training.config import STYLE_LOSSES, TrainingConfig, with_regularizers
 from ..adain_core.training.run.history import smooth
 from ..adain_core.training.run.progress import TrainingProgress
 from ..adain_core.training.trainer import Trainer
@@ -245,7 +245,7 @@ class TrainDecoder:
             host.make_room(memory_of(batch_size * crop_size * crop_size))
             trainer = Trainer(
                 _own_encoder(encoder),
-                guarded(config, guards),
+                with_regularizers(config, guards),
                 *sources,
                 run,
                 start=None if decoder is None else decoder.model,

@@ -97,7 +97,7 @@ class LargeImage:
     def mask(self, size: tuple[int, int]) -> Tensor:
         """This image as a mask over the features of an image of that size.
 
-        The mean of brightness times opacity over each place's 8x8 pixels, as `spatial_masks.to_places`; stretched
+        The mean of brightness times opacity over each place's 8x8 pixels, as `spatial_masks.to_feature_grid`; stretched
         when sizes differ.
 
         Returns:

@@ -16,13 +16,13 @@ from ..memory import budget
 from ..method.adain import adain
 from ..method.features import FEATURE_CHANNELS, STRIDE, Features, feature_size
 from ..method.normalization import check_not_empty
-from ..method.spatial_masks import to_places
+from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_same_encoder
 from ..models.decoder import Decoder, check_features, check_takes_adain
 from ..models.vgg import VGGEncoder, check_images
 from ..progress import ProgressCallback
 from .fast.forward import fast
-from .gpu_copies import downloaded, uploaded
+from .gpu_copies import from_device, to_device
 from .memory_estimates import automatic_tile_size, pixels_in
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan, check_tile_size
 
@@ -104,12 +104,12 @@ def apply_style(
     Raises:
         AdaINError: features and style of different encoders, or anything `adain.adain` refuses.
     """
-    check_same_encoder(content.encoder, style.encoder)
+    check_same_encoder(content.encoder_id, style.encoder_id)
     if mask is not None:
         mask = _places(mask, content.size, content.tensor.shape[0])
     known = content.statistics if mask is None and alpha else None
     statistics = style.to(content.tensor.device).statistics
-    return Features(adain(content.tensor, statistics, alpha, channels, mask, known), content.size, content.encoder)
+    return Features(adain(content.tensor, statistics, alpha, channels, mask, known), content.size, content.encoder_id)
 
 
 @torch.inference_mode()
@@ -135,7 +135,7 @@ def decode(
     Raises:
         AdaINError: a decoder trained for another encoder or by concatenation.
     """
-    check_same_encoder(decoder.trained_for, features.encoder)
+    check_same_encoder(decoder.trained_for, features.encoder_id)
     check_takes_adain(decoder)
     check_features(features.tensor, features.size)
     batch = features.tensor.shape[0]
@@ -195,9 +195,9 @@ class _Work:
         """
         starts = range(0, self.batch, self.chunk)
         parts = [(slice(start, min(start + self.chunk, self.batch)), tile) for start in starts for tile in self.plan]
-        inputs = uploaded(((part, cut(part[0], part[1].outer)) for part in parts), self.device, self.dtype)
+        inputs = to_device(((part, cut(part[0], part[1].outer)) for part in parts), self.device, self.dtype)
         outputs = ((part, keep(part[1], self.run(x))) for part, x in inputs)
-        for done, ((samples, tile), x) in enumerate(downloaded(outputs, self.device, target), 1):
+        for done, ((samples, tile), x) in enumerate(from_device(outputs, self.device, target), 1):
             yield samples, tile, x
             if progress is not None:
                 progress(done, len(parts))
@@ -214,6 +214,6 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
 
 
 def _places(mask: Tensor, size: tuple[int, int], batch: int, like: str = "the content") -> Tensor:
-    places = to_places(mask, size)
+    places = to_feature_grid(mask, size)
     check_batch("mask", places.shape[0], batch, like)
     return places

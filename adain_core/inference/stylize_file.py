@@ -16,11 +16,11 @@ from ..images.large_files import LIBVIPS_BYTES, LargeImage, LargeResult
 from ..images.resize import scale_short_side
 from ..memory import budget, resident_memory
 from ..method.adain import check_alpha
-from ..method.spatial_masks import to_places
+from ..method.spatial_masks import to_feature_grid
 from ..method.style import check_style_size
 from ..progress import ProgressCallback
 from .memory_estimates import picture_memory, whole_memory
-from .stylizer import Stylizer, check_controls, plan_steps
+from .stylizer import Stylizer, check_controls, plan_applications
 from .tiled_image import LEAST_MEMORY, ImageInMemory, PixelSink, PixelSource, stylize_stream
 
 DEFAULT_STYLE_SIZE = 512  # pixels, the short side
@@ -139,7 +139,7 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
 def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
     content = load_picture(job.content)
     source, result = ImageInMemory(content.pixels), ImageInMemory(torch.empty_like(content.pixels))
-    masks = [to_places(load_mask(path), source.size) for path in job.masks]
+    masks = [to_feature_grid(load_mask(path), source.size) for path in job.masks]
     colors = content.pixels if job.preserve_color else None
     with _scratch_folder(job.output) as folder:
         _in_tiles(stylizer, job, source, result, colors, masks, memory, Path(folder), progress)
@@ -189,5 +189,5 @@ def _in_tiles(
     for pixels in load_styles(job.styles, job.style_size, memory - LEAST_MEMORY):
         left = min(memory - picture_memory(pixels[0, 0].numel()), budget(stylizer.device))
         styles.append(stylizer.style(pixels, memory=left, colors=colors))
-    steps = plan_steps(styles, job.weights, masks)
+    steps = plan_applications(styles, job.weights, masks)
     stylize_stream(stylizer, source, sink, steps, job.alpha, memory=memory, folder=folder, progress=progress)

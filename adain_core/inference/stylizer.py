@@ -149,7 +149,7 @@ class Stylizer:
         check_controls(len(styles), weights, len(masks))
         encoded = [self._style_of(s, content if preserve_color else None, memory) for s in styles]
         result = self.encode(content, memory=memory)
-        for look, mask in plan_steps(encoded, weights, masks):
+        for look, mask in plan_applications(encoded, weights, masks):
             result = apply_style(result, look, alpha, channels, mask)
         return self.decode(result, memory=memory)
 
@@ -169,7 +169,7 @@ def check_controls(styles: int, weights: Sequence[float] | None, masks: int) -> 
         raise AdaINError("weights: expected none with one mask per style, found both")
 
 
-def plan_steps(
+def plan_applications(
     styles: Sequence[Style], weights: Sequence[float] | None, masks: Sequence[Tensor]
 ) -> list[tuple[Style, Tensor | None]]:
     """What to apply one after the other, each with its mask: the mixed styles, or each style inside its own mask.

@@ -130,7 +130,7 @@ def stylize_stream(
             "decoder: expected one without instance normalization, whose statistics are of the whole image, for an "
             "image in tiles; found one with it"
         )
-    check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder for style, _ in steps))
+    check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder_id for style, _ in steps))
     pending = [(style, mask) for style, mask in steps if mask is None or bool((mask > 0).any())]
     height, width = source.size
     grid = feature_size(height, width)

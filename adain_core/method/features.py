@@ -19,13 +19,13 @@ class Features:
     Attributes:
         tensor: ``[B, 512, ceil(H/8), ceil(W/8)]``.
         size: height and width of the image, so that the decoded one has exactly that size.
-        encoder: fingerprint of the encoder.
+        encoder_id: fingerprint of the encoder.
         mask: weights over space ``[B or 1, h, w]`` that the statistics are taken with; None: everywhere alike.
     """
 
     tensor: Tensor
     size: tuple[int, int]
-    encoder: str
+    encoder_id: str
     mask: Tensor | None = None
 
     @cached_property

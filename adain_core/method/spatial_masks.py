@@ -9,7 +9,7 @@ from ..errors import AdaINError
 from .features import feature_size
 
 
-def to_places(mask: Tensor, size: tuple[int, int]) -> Tensor:
+def to_feature_grid(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """A mask over the image as a mask over its features.
 
     A place's weight is the mean of the mask over its 8x8 pixels, so that soft edges stay soft. A mask of another

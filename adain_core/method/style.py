@@ -19,12 +19,12 @@ class Style:
 
     Attributes:
         statistics: channel mean and standard deviation, ``[B, 512]`` each.
-        encoder: fingerprint of the encoder the features are from.
+        encoder_id: fingerprint of the encoder the features are from.
         info: free text about the style for its file: name, author, licence.
     """
 
     statistics: Statistics
-    encoder: str
+    encoder_id: str
     info: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -56,7 +56,7 @@ def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] 
     if not styles or len(styles) != len(weights):
         raise AdaINError(f"styles: expected one weight for each style, found {len(styles)} and {len(weights)}")
     total = check_weights(weights)
-    check_same_encoder(*(style.encoder for style in styles))
+    check_same_encoder(*(style.encoder_id for style in styles))
     batch = max(style.batch for style in styles)
     names = names or [f"style {k}" for k in range(1, len(styles) + 1)]
     for name, style in zip(names, styles, strict=True):
@@ -68,7 +68,7 @@ def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] 
 
     return Style(
         Statistics(mixed([s.statistics.mean for s in styles]), mixed([s.statistics.std for s in styles])),
-        styles[0].encoder,
+        styles[0].encoder_id,
     )
 
 

@@ -75,12 +75,12 @@ def load_encoder(path: str | Path) -> VGGEncoder:
     return encoder
 
 
-def load_decoder(path: str | Path, encoder: str | None = None) -> Decoder:
+def load_decoder(path: str | Path, encoder_id: str | None = None) -> Decoder:
     """Reads a decoder, float32, in evaluation mode, without gradients.
 
     Args:
         path: the file.
-        encoder: fingerprint of the encoder in use; None skips the check.
+        encoder_id: fingerprint of the encoder in use; None skips the check.
 
     Raises:
         AdaINError: as `load_encoder`; or a decoder trained for another encoder, quoting both fingerprints.
@@ -88,9 +88,9 @@ def load_decoder(path: str | Path, encoder: str | None = None) -> Decoder:
     state, metadata = read_safetensors(path)
     _check_kind(path, metadata, "decoder")
     trained_for = metadata.get("encoder", "")
-    if encoder is not None and trained_for != encoder:
+    if encoder_id is not None and trained_for != encoder_id:
         raise AdaINError(
-            f"{path}: expected a decoder trained for this encoder ({encoder}), "
+            f"{path}: expected a decoder trained for this encoder ({encoder_id}), "
             f"found one trained for {trained_for or 'an encoder it does not name'}"
         )
     decoder = Decoder(

@@ -29,7 +29,7 @@ def save_style(path: str | Path, style: Style, thumbnail: Image.Image | None = N
         style: statistics ``[B, 512]``.
         thumbnail: a picture of it, scaled down here.
     """
-    metadata = {"format": FORMAT, "kind": "style", "encoder": style.encoder}
+    metadata = {"format": FORMAT, "kind": "style", "encoder": style.encoder_id}
     metadata |= {key: style.info[key] for key in _INFO if style.info.get(key)}
     if thumbnail is not None:
         metadata["thumbnail"] = _to_text(thumbnail)

@@ -151,7 +151,7 @@ class TrainingConfig:
             )
 
 
-def guarded(config: TrainingConfig, strength: float) -> TrainingConfig:
+def with_regularizers(config: TrainingConfig, strength: float) -> TrainingConfig:
     """The configuration with guards that hold colours and photographs while a decoder is far from done.
 
     The paper's losses alone let a decoder buy style statistics with wrong colours for the first thousands of steps.

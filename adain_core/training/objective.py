@@ -22,7 +22,7 @@ from .regularizers import anchor_loss, color_loss, range_loss, reconstruction_lo
 
 
 @dataclass(frozen=True)
-class _Look:
+class _StyleTargets:
     """What the losses and the decoder need of style images.
 
     Attributes:
@@ -54,7 +54,7 @@ class Objective:
         # Without them the encoder need not see the output, which saves half of a step.
         identity = config.identity_share * config.feature_weight
         self.needs_features = config.content_weight + config.style_weight + identity > 0
-        self._known: tuple[object, _Look | None] | None = None
+        self._known: tuple[object, _StyleTargets | None] | None = None
 
     def __call__(self, decoder: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """One pass forward.
@@ -105,7 +105,7 @@ class Objective:
         total = weighted_sum([term for _, term in used], [weight for weight, _ in used])
         return total, {"total": total.detach()} | {name: term.detach() for name, (_, term) in terms.items()}
 
-    def _look(self, batch: Batch, photo_taps: list[Tensor], identity: Tensor, others: Tensor) -> _Look:
+    def _look(self, batch: Batch, photo_taps: list[Tensor], identity: Tensor, others: Tensor) -> _StyleTargets:
         """Of the batch's style images. Those of identity samples are the photos, encoded already; the others' are
         kept for the next batch that has the same ones (`TrainingConfig.style_reuse`)."""
         if self._known is None or self._known[0] != batch.styles:
@@ -118,16 +118,16 @@ class Objective:
         same = self._describe([tap[identity] for tap in photo_taps])
         return same if known is None else _joined(known, same, torch.cat([others, identity]).argsort())
 
-    def _describe(self, taps: list[Tensor]) -> _Look:
+    def _describe(self, taps: list[Tensor]) -> _StyleTargets:
         statistics = training_statistics(taps[-1])
         if self.config.style_loss == "gram":
             targets: list[Any] = [gram_matrix(tap) for tap in taps]
         else:
             targets = [*(training_statistics(tap) for tap in taps[:-1]), statistics]
-        return _Look(targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None)
+        return _StyleTargets(targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None)
 
 
-def _joined(first: _Look, second: _Look, order: Tensor) -> _Look:
+def _joined(first: _StyleTargets, second: _StyleTargets, order: Tensor) -> _StyleTargets:
     """Two parts of a batch as one, in that order."""
 
     def join(a, b):
@@ -135,7 +135,7 @@ def _joined(first: _Look, second: _Look, order: Tensor) -> _Look:
             return Statistics(*(join(x, y) for x, y in zip(a, b, strict=True)))
         return None if a is None else torch.cat([a, b])[order]
 
-    return _Look(
+    return _StyleTargets(
         [join(a, b) for a, b in zip(first.targets, second.targets, strict=True)],
         join(first.statistics, second.statistics),
         join(first.features, second.features),

@@ -252,7 +252,7 @@ class Trainer:
         if found is not None:
             state, _ = found
             self.config.check_resumable(state.config)
-            check_same_encoder(self.fingerprint, state.encoder)
+            check_same_encoder(self.fingerprint, state.encoder_id)
             self._check_inputs(state.inputs)
         if not self.processes.equal(found[0].step if found else -1):
             raise AdaINError(

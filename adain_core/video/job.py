@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError
-from ..inference.gpu_copies import downloaded, uploaded
+from ..inference.gpu_copies import from_device, to_device
 from ..inference.pipeline import apply_style
 from ..inference.stylizer import Stylizer
 from ..method.adain import check_alpha
 from ..models.model_files import fingerprint
-from ..threads import ahead
+from ..threads import prefetch
 from .pyav import import_av
 from .reader import VideoFrame, VideoReader
-from .segments import Parts
+from .segments import SegmentFolder
 from .smoothing import TemporalSmoother
 from .style_keyframes import StyleTrack, check_keys
 from .writer import MAX_CRF, check_container, join, segment_end, write_segment
@@ -87,12 +87,12 @@ class VideoJob:
             raise AdaINError(f"{output}: expected another file than the source, found the same")
         check_container(self.output, self.source, self.reader.info)
         switches = {"smooth": smooth, "flow": flow, "compile": compile}
-        self.parts = Parts(self.output, self._settings(styles, keys) | switches)
+        self.segments = SegmentFolder(self.output, self._settings(styles, keys) | switches)
         self.track = StyleTrack([stylizer.style(pixels) for pixels in styles], keys)
         if compile:  # not before: each style image may have a size of its own
             stylizer.compile()
         self.done, self._last = 0, None
-        for segment in self.parts.segments():
+        for segment in self.segments.segments():
             frames, self._last = segment_end(segment, self.reader.info)
             self.done += frames
         self._states: dict[int, dict[str, Tensor]] = {}  # the smoother's after each segment
@@ -112,24 +112,24 @@ class VideoJob:
         Args:
             progress: called with `done` and `total` after each frame.
         """
-        info, first = self.reader.info, len(self.parts.segments())
+        info, first = self.reader.info, len(self.segments.segments())
         if first and self.smoother is not None:
-            self.smoother.restore(self.parts.load_state(first - 1))
-        decoded = ahead(self.reader.frames(self._last), _AHEAD)
-        with closing(ahead(self._stylized(decoded, self.done), _AHEAD)) as stylized:
+            self.smoother.restore(self.segments.load_state(first - 1))
+        decoded = prefetch(self.reader.frames(self._last), _AHEAD)
+        with closing(prefetch(self._stylized(decoded, self.done), _AHEAD)) as stylized:
             counted = self._counted(stylized, progress)
             for number in count(first):
                 frames = self._segment(number, counted)
                 start = next(frames, None)
                 if start is None:
                     break
-                write_segment(self.parts.path(number), chain([start], frames), info, self.crf)
-        join(self.parts.joined, self.parts.segments(), self.source, info, self.crf, self.reader.last_duration)
-        self.parts.finish(self.output)
+                write_segment(self.segments.path(number), chain([start], frames), info, self.crf)
+        join(self.segments.joined, self.segments.segments(), self.source, info, self.crf, self.reader.last_duration)
+        self.segments.finish(self.output)
 
     def _stylized(self, decoded: Generator[VideoFrame, None, None], start: int) -> Generator[VideoFrame, None, None]:
         with closing(decoded):
-            for frame, levels in downloaded(self._levels(decoded, start), self.stylizer.device, torch.device("cpu")):
+            for frame, levels in from_device(self._levels(decoded, start), self.stylizer.device, torch.device("cpu")):
                 yield replace(frame, levels=levels.numpy().astype(frame.levels.dtype))
 
     def _levels(
@@ -137,7 +137,7 @@ class VideoJob:
     ) -> Generator[tuple[VideoFrame, Tensor], None, None]:
         """Frames with what they become, on the device, ``[H, W, 3]``."""
         frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in decoded)
-        inputs = uploaded(frames, self.stylizer.device, torch.float32)
+        inputs = to_device(frames, self.stylizer.device, torch.float32)
         for number, (frame, levels) in enumerate(inputs, start):
             largest = np.iinfo(frame.levels.dtype).max
             pixels = levels / largest
@@ -156,7 +156,7 @@ class VideoJob:
         """The next segment's frames; behind the last one the smoother's state is kept, before the segment counts."""
         yield from islice(frames, SEGMENT_FRAMES)
         if number in self._states:
-            self.parts.save_state(number, self._states.pop(number))
+            self.segments.save_state(number, self._states.pop(number))
 
     def _counted(
         self, frames: Iterator[VideoFrame], progress: Callable[[int, int | None], None] | None

@@ -20,7 +20,7 @@ def import_av():
     return av
 
 
-def check_broken(error: Exception, path: Path) -> None:
+def raise_unless_damaged(error: Exception, path: Path) -> None:
     """Raises AdaINError unless FFmpeg's error means that the file is broken there, or cut short.
 
     That costs what cannot be read, which is left out; anything else, such as a disk that fails, must not pass for it.

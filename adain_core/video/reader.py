@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AdaINError
-from .pyav import check_broken, import_av
-from .timestamps import clock_offset, rise, stamp_names
+from .pyav import import_av, raise_unless_damaged
+from .timestamps import clock_offset, stamp_names, timestamps_increase
 
 # As FFmpeg numbers them.
 _BT709 = 1  # colour space, primaries and transfer alike
@@ -148,7 +148,7 @@ class VideoReader:
         with self._opened() as (container, stream):
             name, offset = stamp_names(container)[0], clock_offset(container, stream)
             stamps = (getattr(packet, name) for packet in self._packets(container, stream))
-            return rise(stamps, after + offset)
+            return timestamps_increase(stamps, after + offset)
 
     @contextmanager
     def _opened(self):
@@ -173,7 +173,7 @@ class VideoReader:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
-                check_broken(error, self.path)
+                raise_unless_damaged(error, self.path)
                 self.damaged += 1
                 return
             if packet is None:
@@ -190,7 +190,7 @@ class VideoReader:
             except av.EOFError:
                 return
             except av.FFmpegError as error:
-                check_broken(error, self.path)
+                raise_unless_damaged(error, self.path)
                 self.damaged += 1
 
     def _timed(self, container, stream) -> Iterator:

@@ -16,7 +16,7 @@ from ..files import atomic_write
 from .writer import SEGMENT_SUFFIX
 
 
-class Parts:
+class SegmentFolder:
     """The folder ``OUT.parts``.
 
     Args:

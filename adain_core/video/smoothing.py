@@ -23,7 +23,7 @@ from ..errors import AdaINError, check_batch
 from ..method.adain import adain, nonempty
 from ..method.features import Features
 from ..method.normalization import Statistics, channel_statistics
-from ..method.spatial_masks import to_places
+from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_same_encoder
 from ..progress import ProgressCallback
 from .contrast import restore_contrast
@@ -88,10 +88,10 @@ class TemporalSmoother:
         Returns:
             Stylized features, and for each frame whether it begins a scene; the first one does.
         """
-        check_same_encoder(content.encoder, style.encoder)
+        check_same_encoder(content.encoder_id, style.encoder_id)
         places, empty = None, [False] * len(content.tensor)
         if mask is not None:
-            places = to_places(mask, content.size).to(content.tensor.device)
+            places = to_feature_grid(mask, content.size).to(content.tensor.device)
             check_batch("mask", len(places), len(empty))
             places = places.expand(len(empty), -1, -1)
             empty = (places <= 0).flatten(1).all(dim=1).tolist()
@@ -99,7 +99,7 @@ class TemporalSmoother:
         known = self._smooth(_statistics(content, places), cuts, empty)
         target = style.to(content.tensor.device).statistics
         stylized = adain(content.tensor, target, alpha, channels, places, known)
-        return Features(stylized, content.size, content.encoder), cuts
+        return Features(stylized, content.size, content.encoder_id), cuts
 
     @torch.inference_mode()
     def blend(

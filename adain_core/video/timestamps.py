@@ -30,8 +30,8 @@ def stamp_names(container) -> tuple[str, str]:
     return ("dts", "pts") if container.format.name == "avi" else ("pts", "dts")
 
 
-def rise(stamps: Iterable[int | None], until: int) -> bool:
-    """Whether time stamps up to one of them are all there and, once in the order of showing, rise.
+def timestamps_increase(stamps: Iterable[int | None], until: int) -> bool:
+    """Whether time stamps up to one of them are all there and, once in the order of showing, timestamps_increase.
 
     Args:
         stamps: of packets, in the order they are decoded in; read no farther than needed.

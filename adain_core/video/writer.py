@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import AdaINError
 from ..files import atomic_write
-from .pyav import check_broken, import_av
+from .pyav import import_av, raise_unless_damaged
 from .reader import VideoFrame, VideoInfo, conversion
 from .timestamps import clock_start
 
@@ -190,7 +190,7 @@ def _sound(original, path: Path, copies: dict) -> Iterator:
         try:
             packet = next(packets, None)
         except import_av().FFmpegError as error:
-            check_broken(error, path)
+            raise_unless_damaged(error, path)
             return
         if packet is None:
             return

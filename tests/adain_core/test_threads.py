@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from adain_core.threads import ahead
+from adain_core.threads import prefetch
 
 
 def test_order_and_errors():
@@ -16,9 +16,9 @@ def test_order_and_errors():
 
     found = []
     with pytest.raises(OSError, match="disk"):
-        found.extend(ahead(source(), 2))
+        found.extend(prefetch(source(), 2))
     # extend keeps nothing of a generator that raises: take the items one by one
-    items = ahead(source(), 2)
+    items = prefetch(source(), 2)
     assert [next(items) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(OSError, match="disk"):
         next(items)
@@ -34,7 +34,7 @@ def test_runs_ahead_but_not_farther_than_the_depth():
                 enough.set()
             yield k
 
-    items = ahead(source(), 2)
+    items = prefetch(source(), 2)
     assert next(items) == 0
     assert enough.wait(10)  # one taken, two waiting, one that finds no place
     items.close()
@@ -50,7 +50,7 @@ def test_closing_closes_the_source_in_its_thread():
         finally:
             closed.append(threading.current_thread())
 
-    items = ahead(ahead(source(), 1), 1)
+    items = prefetch(prefetch(source(), 1), 1)
     next(items)
     items.close()
     assert len(closed) == 1

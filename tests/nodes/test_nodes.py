@@ -207,7 +207,7 @@ def test_channel_mask_modes(nodes, models, photo, painting):
     with pytest.raises(ValueError, match="expected content and style connected"):
         run(node, choose_by="differ most", amount=1.0)
     with pytest.raises(ValueError, match="expected everything to come from one encoder"):
-        run(node, choose_by="differ most", amount=1.0, content=content, style=replace(style, encoder="another"))
+        run(node, choose_by="differ most", amount=1.0, content=content, style=replace(style, encoder_id="another"))
 
 
 def test_channel_mask_limits_the_style(nodes, models, photo, painting):

@@ -28,7 +28,7 @@ class TrainingState:
     Attributes:
         step: optimizer steps done.
         config: the run's configuration.
-        encoder: fingerprint of the encoder.
+        encoder_id: fingerprint of the encoder.
         inputs: fingerprints of what else the run was started with: the decoder, the anchor, the lists of images.
         history: the losses so far.
         tensors: decoder, optimizers and random states, by prefixed name.
@@ -37,7 +37,7 @@ class TrainingState:
 
     step: int
     config: TrainingConfig
-    encoder: str
+    encoder_id: str
     inputs: dict[str, str]
     history: History
     tensors: dict[str, Tensor]
@@ -84,7 +84,7 @@ def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
         "kind": KIND,
         "step": str(state.step),
         "config": state.config.to_json(),
-        "encoder": state.encoder,
+        "encoder": state.encoder_id,
         "inputs": json.dumps(state.inputs),
         "losses": json.dumps(state.history.names),
         "scaler": json.dumps(state.scaler),

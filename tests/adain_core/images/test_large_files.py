@@ -21,7 +21,7 @@ from adain_core.images.large_files import LargeImage, LargeResult
 from adain_core.images.resize import scale_short_side
 from adain_core.inference import stylize_file
 from adain_core.inference.tiled_image import ImageInMemory
-from adain_core.method.spatial_masks import to_places
+from adain_core.method.spatial_masks import to_feature_grid
 from tests.conftest import ROOT
 
 ORIENTATION = 0x0112
@@ -60,7 +60,7 @@ def test_pixels_equal_pillows(photo, tmp_path, kind):
     torch.testing.assert_close(image.read(*part), expected.pixels[(..., *part)], atol=1e-5, rtol=0)
     torch.testing.assert_close(image.sample(), expected.pixels, atol=1e-5, rtol=0)
     torch.testing.assert_close(
-        image.mask(image.size), to_places(load_mask(path), image.size), atol=1e-5, rtol=0, msg=f"mask of {kind}"
+        image.mask(image.size), to_feature_grid(load_mask(path), image.size), atol=1e-5, rtol=0, msg=f"mask of {kind}"
     )
 
 
@@ -77,7 +77,7 @@ def test_a_mask_of_another_size_is_stretched(tmp_path):
     gradient((64, 48)).save(tmp_path / "mask.png")
     places = LargeImage(tmp_path / "mask.png").mask((240, 160))
     assert places.shape == (1, 30, 20)
-    torch.testing.assert_close(places, to_places(load_mask(tmp_path / "mask.png"), (240, 160)), atol=0.02, rtol=0)
+    torch.testing.assert_close(places, to_feature_grid(load_mask(tmp_path / "mask.png"), (240, 160)), atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])

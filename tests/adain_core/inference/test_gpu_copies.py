@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from adain_core.inference.gpu_copies import downloaded, uploaded
+from adain_core.inference.gpu_copies import from_device, to_device
 
 
 def test_parts_arrive_in_order_one_at_a_time():
@@ -19,7 +19,7 @@ def test_parts_arrive_in_order_one_at_a_time():
             yield f"part {k}", torch.full((1, 2, 3, 4), float(k))
 
     cpu = torch.device("cpu")
-    for k, (name, x) in enumerate(downloaded(uploaded(parts(), cpu, torch.float64), cpu, cpu)):
+    for k, (name, x) in enumerate(from_device(to_device(parts(), cpu, torch.float64), cpu, cpu)):
         assert name == f"part {k}"
         assert asked == list(range(k + 1))
         assert (x == k).all()
@@ -80,7 +80,7 @@ def log(monkeypatch):
 
 
 def test_on_cuda_each_copy_starts_before_the_part_before_it_is_computed(log):
-    for name, x in uploaded(((name, log.part(name)) for name in "ab"), torch.device("cuda"), torch.float16):
+    for name, x in to_device(((name, log.part(name)) for name in "ab"), torch.device("cuda"), torch.float16):
         assert x.name == name
         log.append(f"compute {name}")
     assert log == [
@@ -99,7 +99,7 @@ def test_on_cuda_each_copy_starts_before_the_part_before_it_is_computed(log):
 
 def test_what_is_on_the_gpu_already_is_not_copied(log):
     parts = [(name, log.part(name, "cuda")) for name in "ab"]
-    assert [name for name, _ in uploaded(parts, torch.device("cuda"), torch.float16)] == ["a", "b"]
+    assert [name for name, _ in to_device(parts, torch.device("cuda"), torch.float16)] == ["a", "b"]
     assert log == []
 
 
@@ -109,7 +109,7 @@ def test_from_cuda_each_copy_starts_after_the_next_part_is_given_to_the_gpu(log)
             log.append(f"compute {name}")
             yield name, log.part(name, "cuda")
 
-    for name, x in downloaded(computed(), torch.device("cuda"), torch.device("cpu")):
+    for name, x in from_device(computed(), torch.device("cuda"), torch.device("cpu")):
         assert x.name == name
         log.append(f"write {name}")
     assert log == [

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from adain_core import Stylizer
 from adain_core.errors import AdaINError
 from adain_core.inference.feature_store import FeatureStore, feature_bytes
-from adain_core.inference.stylizer import plan_steps
+from adain_core.inference.stylizer import plan_applications
 from adain_core.inference.tiled_image import LEAST_MEMORY, ImageInMemory, stylize_stream
 from adain_core.inference.tiling import Box
 from adain_core.method.normalization import Statistics
-from adain_core.method.spatial_masks import to_places
+from adain_core.method.spatial_masks import to_feature_grid
 from adain_core.method.style import Style
 
 
@@ -46,8 +46,8 @@ def styles(stylizer):
 
 def streamed(stylizer, content, styles, masks=(), weights=None, **options):
     source, sink = Observed(content), Observed(torch.full_like(content, torch.nan))
-    places = [to_places(mask, source.size) for mask in masks]
-    stylize_stream(stylizer, source, sink, plan_steps(styles, weights, places), **options)
+    places = [to_feature_grid(mask, source.size) for mask in masks]
+    stylize_stream(stylizer, source, sink, plan_applications(styles, weights, places), **options)
     return sink.pixels, source.largest
 
 

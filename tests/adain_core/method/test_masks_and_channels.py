@@ -6,12 +6,12 @@ import torch
 from adain_core.errors import AdaINError
 from adain_core.method import channel_masks
 from adain_core.method.normalization import Statistics
-from adain_core.method.spatial_masks import to_places
+from adain_core.method.spatial_masks import to_feature_grid
 
 
 def test_a_place_is_the_mean_of_its_pixels():
     mask = torch.rand(2, 20, 17)
-    places = to_places(mask, (20, 17))
+    places = to_feature_grid(mask, (20, 17))
     assert places.shape == (2, 3, 3)
     torch.testing.assert_close(places[1, 0, 1], mask[1, :8, 8:16].mean())
     torch.testing.assert_close(places[0, 2, 2], mask[0, 16:20, 16:17].mean(), msg="the border has fewer pixels")
@@ -20,7 +20,7 @@ def test_a_place_is_the_mean_of_its_pixels():
 def test_masks_are_stretched_and_clamped():
     mask = torch.zeros(10, 10)
     mask[:, 5:] = 2
-    places = to_places(mask, (80, 160))
+    places = to_feature_grid(mask, (80, 160))
     assert places.shape == (1, 10, 20)
     assert places[0, :, 0].unique().tolist() == [0]
     assert places[0, :, -1].unique().tolist() == [1]
@@ -29,7 +29,7 @@ def test_masks_are_stretched_and_clamped():
 @pytest.mark.parametrize("mask", [torch.rand(1, 1, 4, 4), torch.rand(0, 4, 4), torch.full((1, 2, 2), float("inf"))])
 def test_masks_that_cannot_work(mask):
     with pytest.raises(AdaINError, match="mask: expected"):
-        to_places(mask, (8, 8))
+        to_feature_grid(mask, (8, 8))
 
 
 def test_list():

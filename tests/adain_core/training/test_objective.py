@@ -86,10 +86,10 @@ def test_every_guard_with_its_weight(encoder, decoder, batch):
         "color_weight": (11.0, color_loss(output, batch.style)),
         "anchor_weight": (13.0, anchor_loss(output, anchor(target), others)),
     }
-    guarded = config(**{name: weight for name, (weight, _) in parts.items()})
+    with_regularizers = config(**{name: weight for name, (weight, _) in parts.items()})
     expected = content_loss(found[-1], target) + 10 * style_loss(found, [channel_statistics(s) for s in style])
     expected = expected + sum(weight * loss for weight, loss in parts.values())
-    torch.testing.assert_close(Objective(encoder, guarded, anchor)(decoder, batch)[0], expected)
+    torch.testing.assert_close(Objective(encoder, with_regularizers, anchor)(decoder, batch)[0], expected)
 
 
 def test_an_autoencoder_does_not_encode_its_output(encoder, decoder, batch):

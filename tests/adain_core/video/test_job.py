@@ -29,7 +29,7 @@ av = pytest.importorskip("av")
 from adain_core.video import writer  # noqa: E402
 from adain_core.video.job import VideoJob  # noqa: E402
 from adain_core.video.reader import VideoReader, conversion  # noqa: E402
-from adain_core.video.timestamps import rise  # noqa: E402
+from adain_core.video.timestamps import timestamps_increase  # noqa: E402
 from tests.adain_core.clips import QUARTER_CLOCKWISE, add_tone, picture, sound_of, write_clip  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("single_thread")
@@ -339,13 +339,13 @@ def test_frames_after_one_whose_time_stamps_repeat(tmp_path):
 
 def test_whether_stamps_rise():
     forever = itertools.count()
-    assert rise((k ^ 1 for k in forever), until=50)  # in pairs the wrong way round, as of B-frames
+    assert timestamps_increase((k ^ 1 for k in forever), until=50)  # in pairs the wrong way round, as of B-frames
     assert next(forever) < 100
-    assert rise([3, 1, 2], until=9)
-    assert not rise([1, 3, 2, 3], until=9)
-    assert not rise([1, None], until=9)
-    assert not rise([*range(60), *range(40, 90)], until=80)
-    assert rise([*range(60), 5], until=20)  # what comes later does not matter
+    assert timestamps_increase([3, 1, 2], until=9)
+    assert not timestamps_increase([1, 3, 2, 3], until=9)
+    assert not timestamps_increase([1, None], until=9)
+    assert not timestamps_increase([*range(60), *range(40, 90)], until=80)
+    assert timestamps_increase([*range(60), 5], until=20)  # what comes later does not matter
 
 
 @pytest.mark.usefixtures("short_segments")
