@@ -1,19 +1,20 @@
-"""Writing files so that a crash or a full disk never leaves half of one."""
+"""Files that are never half written, folders that are used for one thing only."""
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import AdaINError
 
-# It can only be read by setting it, for all threads: once, before there are others that make files meanwhile.
-_UMASK = os.umask(0)
-os.umask(_UMASK)
+_RANDOM_DIGITS = 8  # of a temporary file's name: .NAME.XXXXXXXX.ENDING
+_LONGEST_NAME = 255  # bytes, on most file systems
 
 
 @contextmanager
@@ -21,18 +22,67 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path`` to write to; renames it when the block ends well, else removes it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    ending = f".{secrets.token_hex(_RANDOM_DIGITS // 2)}{path.suffix}"
+    stem = os.fsencode(path.stem)[: _LONGEST_NAME - len(os.fsencode(ending)) - 1].decode("utf-8", "ignore")
+    temporary = path.with_name(f".{stem}{ending}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files private; a result should have the rights any new file gets.
-        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes a value as JSON, atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def remove_leftovers(folder: Path, names: Iterable[str], before: float | None = None) -> None:
+    """Removes temporary files that `atomic_write` left in a folder when its process was killed.
+
+    Args:
+        folder: only itself, not the folders in it; it need not exist.
+        names: of the files that were being written, such as ``decoder.safetensors`` or ``step-*.png``.
+        before: only files changed before this time, as `time.time` has it: others may be in use. None: all.
+    """
+    random = "[0-9a-z_]" * _RANDOM_DIGITS  # more than hexadecimal digits: version 1.0.0 used those
+    for name in map(Path, names):
+        for path in folder.glob(f".{name.stem}.{random}{name.suffix}"):
+            with suppress(FileNotFoundError):  # finished meanwhile
+                if path.is_file() and (before is None or path.stat().st_mtime < before):
+                    path.unlink()
+
+
+def check_settings(path: Path, settings: Mapping[str, Any], advice: str) -> None:
+    """Keeps in a file what a folder's contents are made with, or compares it with what the file says.
+
+    Args:
+        path: JSON; written when it is not there.
+        settings: as JSON has them.
+        advice: what to do when they differ, the end of the error's sentence.
+
+    Raises:
+        AdaINError: the file cannot be read, or was written with other settings, which are named.
+    """
+    if not path.exists():
+        write_json(path, settings)
+        return
+    try:
+        before = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise AdaINError(
+            f"{path}: expected the settings of a run, found a file that cannot be read ({error})"
+        ) from None
+    changed = sorted(name for name in before.keys() | settings.keys() if before.get(name) != settings.get(name))
+    if changed:
+        raise AdaINError(
+            f"{path}: expected the settings this folder was begun with, found other values of {', '.join(changed)}; "
+            f"{advice}"
+        )
 
 
 def check_folder(path: Path) -> None:
@@ -45,7 +95,7 @@ def check_folder(path: Path) -> None:
 
 
 def allocate(path: Path, size: int, what: str) -> None:
-    """Makes a file of that many bytes, whose room on the disk is then taken, to be mapped into memory.
+    """Makes a file of that many bytes, to be mapped into memory; its room on the disk is then taken.
 
     Raises:
         AdaINError: less room than that, naming what it is for.

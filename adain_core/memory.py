@@ -1,14 +1,16 @@
-"""How much memory there is, and what fits into it."""
+"""How much memory there is, and what a lack of it looks like."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+import psutil
 import torch
 
 _SHARE = 0.7  # of the free memory; the rest is for whatever else runs
 _CGROUP = Path("/sys/fs/cgroup")
+# What the CPU's allocator and Apple's say, in a plain RuntimeError.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 def free_memory(device: torch.device) -> int:
@@ -16,7 +18,7 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    free = _available_ram()
+    free = psutil.virtual_memory().available
     limit = _read_number(_CGROUP / "memory.max")
     used = _read_number(_CGROUP / "memory.current")
     if limit is None or used is None:
@@ -27,12 +29,8 @@ def free_memory(device: torch.device) -> int:
 
 
 def resident_memory() -> int:
-    """Bytes of memory that this process occupies now; 0 where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of memory that this process occupies now."""
+    return psutil.Process().memory_info().rss
 
 
 def budget(device: torch.device) -> int:
@@ -40,10 +38,17 @@ def budget(device: torch.device) -> int:
     return int(free_memory(device) * _SHARE)
 
 
-def _available_ram() -> int:
-    kilobytes = _find_number(Path("/proc/meminfo"), "MemAvailable:")
-    # Systems without /proc: a modest guess keeps tiles small rather than the machine swapping.
-    return 4 << 30 if kilobytes is None else kilobytes * 1024
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception means that a device's memory, or the machine's, is used up."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
+
+
+def free_cache() -> None:
+    """Gives the allocator's unused memory back after an out-of-memory error."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _read_number(path: Path) -> int | None:

@@ -3,26 +3,9 @@
 from __future__ import annotations
 
 from ..adain_core.inference.pipeline import apply_style
-from ..adain_core.method.features import Features
-from ..adain_core.method.style import Style
 from .convert import mask_or_none
+from .inputs import ALPHA, style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
-
-ALPHA = (
-    "FLOAT",
-    {
-        "default": 1.0,
-        "min": 0.0,
-        "max": 1.0,
-        "step": 0.01,
-        "tooltip": "Content-style trade-off: 0 gives the content back, 1 the full style.",
-    },
-)
-
-
-def style_of(source: Features | Style) -> Style:
-    """A style, from either of the types a style input takes."""
-    return source.style if isinstance(source, Features) else source
 
 
 class Apply:

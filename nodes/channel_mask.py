@@ -6,7 +6,7 @@ from ..adain_core.errors import AdaINError
 from ..adain_core.method import channel_masks
 from ..adain_core.method.features import FEATURE_CHANNELS
 from ..adain_core.method.style import check_same_encoder
-from .apply import style_of
+from .inputs import style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 
 RANGE, LIST, MOST, LEAST = "range", "list", "differ most", "differ least"

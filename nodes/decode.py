@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import batches
+from . import execution
 from .convert import to_comfy
-from .encode import TILE_SIZE
+from .inputs import TILE_SIZE
 from .types import CATEGORY, DECODER, FEATURES
 
 
@@ -30,4 +30,4 @@ class Decode:
         }
 
     def decode(self, decoder, features, tile_size=0):
-        return (to_comfy(batches.decode(decoder, features, tile_size)),)
+        return (to_comfy(execution.decode(decoder, features, tile_size)),)

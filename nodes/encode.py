@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from . import batches
+from . import execution
 from .convert import mask_or_none, to_core
+from .inputs import TILE_SIZE
 from .types import CATEGORY, ENCODER, FEATURES
-
-TILE_SIZE = (
-    "INT",
-    {
-        "default": 0,
-        "min": 0,
-        "max": 8192,
-        "step": 64,
-        "advanced": True,
-        "tooltip": "Side of the tiles in pixels, at least 64; 0: as large as memory allows. The result is the same.",
-    },
-)
 
 
 class Encode:
@@ -51,4 +40,4 @@ class Encode:
         }
 
     def encode(self, encoder, image, mask=None, tile_size=0):
-        return (batches.encode(encoder, to_core(image), mask_or_none(mask), tile_size),)
+        return (execution.encode(encoder, to_core(image), mask_or_none(mask), tile_size),)

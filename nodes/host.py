@@ -17,6 +17,7 @@ from torch import nn
 from ..adain_core.devices import best_device
 from ..adain_core.errors import AdaINError
 from ..adain_core.memory import budget
+from ..adain_core.memory import is_out_of_memory as is_exhausted
 from ..adain_core.models.bundled import WEIGHTS
 from .examples import STYLES
 
@@ -35,7 +36,6 @@ MODEL_FOLDER = "adain"
 STYLE_FOLDER = "adain_styles"
 _BUNDLED = {MODEL_FOLDER: WEIGHTS, STYLE_FOLDER: STYLES}  # what the pack brings; all there is without ComfyUI
 ENDINGS = {".safetensors"}
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 class ManagedModel(Generic[M]):
@@ -94,12 +94,7 @@ def available_memory() -> int:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an exception means that the compute device's memory is used up."""
     known = management is not None and management.OOM_EXCEPTION is not Exception
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        known and isinstance(error, management.OOM_EXCEPTION)
-    ):
-        return True
-    # The CPU's allocator and Apple's raise a plain RuntimeError.
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
+    return is_exhausted(error) or (known and isinstance(error, management.OOM_EXCEPTION))
 
 
 def free_cache() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..adain_core.images.color import METHODS
-from . import batches
+from . import execution
 from .convert import to_comfy, to_core
 from .types import CATEGORY
 
@@ -40,4 +40,4 @@ class MatchColor:
         }
 
     def match(self, image, reference, method):
-        return (to_comfy(batches.match_color(to_core(image), to_core(reference), method)),)
+        return (to_comfy(execution.match_color(to_core(image), to_core(reference), method)),)

@@ -8,8 +8,8 @@ from ..adain_core.errors import AdaINError
 from ..adain_core.images.files import to_image
 from ..adain_core.models.style_files import load_style, save_style
 from . import host
-from .apply import style_of
 from .convert import to_core
+from .inputs import style_of
 from .names import file_name
 from .types import CATEGORY, FEATURES_OR_STYLE, STYLE
 

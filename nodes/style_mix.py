@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..adain_core.errors import AdaINError
 from ..adain_core.method.style import mix
-from .apply import style_of
+from .inputs import style_of
 from .types import CATEGORY, FEATURES_OR_STYLE, STYLE
 
 COUNT = 4

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
-from . import batches
-from .apply import ALPHA
+from . import execution
 from .convert import mask_or_none, to_comfy, to_core
+from .inputs import ALPHA
 from .loaders import shared_model
 from .types import CATEGORY
 
@@ -46,5 +46,7 @@ class Stylize:
         decoder = shared_model("decoder", DEFAULT_DECODER)
         mask = mask_or_none(mask)
         return (
-            to_comfy(batches.stylize(encoder, decoder, to_core(content), to_core(style), alpha, mask, preserve_color)),
+            to_comfy(
+                execution.stylize(encoder, decoder, to_core(content), to_core(style), alpha, mask, preserve_color)
+            ),
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.smoothing import DEFAULT_STRENGTH, TemporalSmoother
-from . import batches, host
-from .apply import ALPHA
+from . import execution, host
 from .convert import mask_or_none, to_comfy, to_core
+from .inputs import ALPHA
 from .loaders import shared_model
 from .types import CATEGORY
 
@@ -79,4 +79,4 @@ class StylizeFrames:
             flow = False
         smoother = TemporalSmoother(smoothing, flow)
         content, style, mask = to_core(content), to_core(style), mask_or_none(mask)
-        return (to_comfy(batches.stylize(encoder, decoder, content, style, alpha, mask, preserve_color, smoother)),)
+        return (to_comfy(execution.stylize(encoder, decoder, content, style, alpha, mask, preserve_color, smoother)),)

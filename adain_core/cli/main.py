@@ -1,4 +1,4 @@
-"""The command line: ``python -m adain_core COMMAND ...``. Each command is a file in this folder."""
+"""The command line: ``adain COMMAND ...`` or ``python -m adain_core COMMAND ...``. Each command is a file in this folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from ..errors import AdaINError
 
@@ -23,8 +24,9 @@ USER_MISTAKE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, whose status it returns. A mistake of the user's: one line on stderr and exit status 2."""
+    started_as = "adain" if Path(sys.argv[0]).stem == "adain" else "python -m adain_core"
     parser = argparse.ArgumentParser(
-        prog="python -m adain_core", description="Arbitrary style transfer with adaptive instance normalization."
+        prog=started_as, description="Arbitrary style transfer with adaptive instance normalization."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else list(arguments)

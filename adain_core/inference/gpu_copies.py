@@ -12,7 +12,9 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-def to_device(parts: Iterable[tuple[T, Tensor]], device: torch.device, dtype: torch.dtype) -> Iterator[tuple[T, Tensor]]:
+def to_device(
+    parts: Iterable[tuple[T, Tensor]], device: torch.device, dtype: torch.dtype
+) -> Iterator[tuple[T, Tensor]]:
     """The parts on a device, in a type, channels_last.
 
     From the CPU to CUDA each copy starts when the part before it is handed out: from pinned memory, on a stream of its

@@ -19,8 +19,9 @@ from ..method.adain import check_alpha
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import check_style_size
 from ..progress import ProgressCallback
+from .applications import check_controls, plan_applications
 from .memory_estimates import picture_memory, whole_memory
-from .stylizer import Stylizer, check_controls, plan_applications
+from .stylizer import Stylizer
 from .tiled_image import LEAST_MEMORY, ImageInMemory, PixelSink, PixelSource, stylize_stream
 
 DEFAULT_STYLE_SIZE = 512  # pixels, the short side
@@ -130,10 +131,9 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
         masks=[load_mask(path) for path in job.masks],
         preserve_color=job.preserve_color,
         memory=min(memory, budget(stylizer.device)),
+        progress=progress,
     )
     save_picture(job.output, replace(content, pixels=result))
-    if progress is not None:
-        progress(1, 1)
 
 
 def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
@@ -189,5 +189,5 @@ def _in_tiles(
     for pixels in load_styles(job.styles, job.style_size, memory - LEAST_MEMORY):
         left = min(memory - picture_memory(pixels[0, 0].numel()), budget(stylizer.device))
         styles.append(stylizer.style(pixels, memory=left, colors=colors))
-    steps = plan_applications(styles, job.weights, masks)
-    stylize_stream(stylizer, source, sink, steps, job.alpha, memory=memory, folder=folder, progress=progress)
+    applications = plan_applications(styles, job.weights, masks)
+    stylize_stream(stylizer, source, sink, applications, job.alpha, memory=memory, folder=folder, progress=progress)

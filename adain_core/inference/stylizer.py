@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from ..devices import parse_device, parse_precision
-from ..errors import AdaINError
 from ..images.color import match_color
-from ..method.adain import check_alpha
+from ..memory import budget
 from ..method.features import Features
-from ..method.style import Style, check_same_encoder, mix
+from ..method.style import Style, check_same_encoder
 from ..models.bundled import load_pair
 from ..models.decoder import Decoder, check_takes_adain
 from ..models.vgg import VGGEncoder
 from ..progress import ProgressCallback
+from .fallback import smaller_when_out_of_memory
 from .fast.forward import compile_from_now_on
-from .pipeline import apply_style, decode, encode
+from .frames import stylize_frames
+from .pipeline import decode, encode
 
 
 class Stylizer:
@@ -78,8 +79,12 @@ class Stylizer:
         progress: ProgressCallback | None = None,
         memory: int | None = None,
     ) -> Features:
-        """Features of images ``[B, 3, H, W]`` RGB 0..1, see `pipeline.encode`."""
-        return encode(self.encoder, images, mask, tile_size, progress, memory=memory)
+        """Features of images ``[B, 3, H, W]`` RGB 0..1, see `pipeline.encode`; in smaller tiles if memory runs out."""
+
+        def run(tile_size: int, memory: int) -> Features:
+            return encode(self.encoder, images, mask, tile_size, progress, memory=memory)
+
+        return smaller_when_out_of_memory(run, tile_size, budget(self.device) if memory is None else memory)
 
     def style(
         self,
@@ -108,8 +113,13 @@ class Stylizer:
         progress: ProgressCallback | None = None,
         memory: int | None = None,
     ) -> Tensor:
-        """Images ``[B, 3, H, W]`` RGB 0..1 of the content's size, see `pipeline.decode`."""
-        return decode(self.decoder, features, tile_size, progress, memory=memory)
+        """Images ``[B, 3, H, W]`` RGB 0..1 of the content's size, see `pipeline.decode`; in smaller tiles if memory
+        runs out."""
+
+        def run(tile_size: int, memory: int) -> Tensor:
+            return decode(self.decoder, features, tile_size, progress, memory=memory)
+
+        return smaller_when_out_of_memory(run, tile_size, budget(self.device) if memory is None else memory)
 
     def stylize(
         self,
@@ -121,6 +131,7 @@ class Stylizer:
         masks: Tensor | Sequence[Tensor] | None = None,
         preserve_color: bool = False,
         memory: int | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Tensor:
         """The content in that style.
 
@@ -136,6 +147,7 @@ class Stylizer:
                 result keeps them (Gatys et al., arXiv:1611.07865, section 5.1). Needs style images, not encoded
                 styles.
             memory: bytes each step may take, see `pipeline.encode`.
+            progress: called with (done, total) as the work goes on; whatever it raises stops it.
 
         Returns:
             ``[B, 3, H, W]`` RGB 0..1.
@@ -143,41 +155,8 @@ class Stylizer:
         Raises:
             AdaINError: anything above that does not fit, in one sentence.
         """
-        check_alpha(alpha)
         styles = [style] if isinstance(style, (Tensor, Style)) else list(style)
-        masks = [masks] if isinstance(masks, Tensor) else list(masks or ())
-        check_controls(len(styles), weights, len(masks))
-        encoded = [self._style_of(s, content if preserve_color else None, memory) for s in styles]
-        result = self.encode(content, memory=memory)
-        for look, mask in plan_applications(encoded, weights, masks):
-            result = apply_style(result, look, alpha, channels, mask)
-        return self.decode(result, memory=memory)
-
-    def _style_of(self, style: Tensor | Style, colors: Tensor | None, memory: int | None) -> Style:
-        if isinstance(style, Tensor):
-            return self.style(style, memory=memory, colors=colors)
-        if colors is not None:
-            raise AdaINError("preserve_color: expected style images, found an encoded style")
-        return style
-
-
-def check_controls(styles: int, weights: Sequence[float] | None, masks: int) -> None:
-    """Raises AdaINError unless there are no masks, one, or one for each style, and weights only without the latter."""
-    if masks not in (0, 1, styles):
-        raise AdaINError(f"masks: expected none, one, or one for each of {styles} styles, found {masks}")
-    if masks > 1 and weights is not None:
-        raise AdaINError("weights: expected none with one mask per style, found both")
-
-
-def plan_applications(
-    styles: Sequence[Style], weights: Sequence[float] | None, masks: Sequence[Tensor]
-) -> list[tuple[Style, Tensor | None]]:
-    """What to apply one after the other, each with its mask: the mixed styles, or each style inside its own mask.
-
-    Later steps see what earlier ones left, so overlapping masks blend.
-    """
-    check_controls(len(styles), weights, len(masks))
-    if len(masks) > 1:
-        return list(zip(styles, masks, strict=True))
-    mixed = mix(styles, weights if weights is not None else [1.0] * len(styles))
-    return [(mixed, masks[0] if masks else None)]
+        regions = [masks] if isinstance(masks, Tensor) else list(masks or ())
+        return stylize_frames(
+            self, content, styles, alpha, weights, channels, regions, preserve_color, None, progress, memory
+        )

@@ -21,8 +21,9 @@ from ..method.adain import adain, check_alpha
 from ..method.features import STRIDE, feature_size
 from ..method.normalization import Statistics
 from ..method.running_statistics import RunningStatistics
-from ..method.style import Style, check_same_encoder
+from ..method.style import check_same_encoder
 from ..progress import ProgressCallback
+from .applications import Application
 from .fast.forward import fast
 from .feature_store import FeatureStore, feature_bytes
 from .memory_estimates import BAND_BYTES, BYTES_PER_PIXEL, pixels_in, square_tile
@@ -85,7 +86,7 @@ class ImageInMemory:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Prepared:
     """One application of AdaIN, the content's statistics for it known."""
 
     style: Statistics
@@ -98,7 +99,7 @@ def stylize_stream(
     stylizer: Stylizer,
     source: PixelSource,
     sink: PixelSink,
-    steps: Sequence[tuple[Style, Tensor | None]],
+    applications: Sequence[Application],
     alpha: float = 1.0,
     channels: Tensor | None = None,
     tile_size: int = 0,
@@ -111,8 +112,8 @@ def stylize_stream(
     Args:
         stylizer: the models.
         source, sink: the image and where the result goes.
-        steps: styles of batch 1, each with its mask ``[1, ceil(H/8), ceil(W/8)]`` or None for everywhere, applied one
-            after the other.
+        applications: styles of batch 1, each with its mask on the feature grid, ``[1, ceil(H/8), ceil(W/8)]``, or None
+            for everywhere, applied one after the other.
         alpha: content-style trade-off, 0..1.
         channels: channel mask ``[512]``.
         tile_size: side of the tiles in pixels; 0: as large as fits into the memory.
@@ -130,8 +131,8 @@ def stylize_stream(
             "decoder: expected one without instance normalization, whose statistics are of the whole image, for an "
             "image in tiles; found one with it"
         )
-    check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder_id for style, _ in steps))
-    pending = [(style, mask) for style, mask in steps if mask is None or bool((mask > 0).any())]
+    check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder_id for style, _ in applications))
+    pending = [(style, mask) for style, mask in applications if mask is None or bool((mask > 0).any())]
     height, width = source.size
     grid = feature_size(height, width)
     dtype = next(stylizer.encoder.parameters()).dtype
@@ -157,15 +158,15 @@ def stylize_stream(
             running.add(features, _cut(pending[0][1], tile.inner))
         store.write(tile.inner, features)
         tell()
-    ready: list[_Step] = []
+    ready: list[_Prepared] = []
     for style, mask in pending:
-        if ready:  # what the steps so far have made of the content has statistics of its own
+        if ready:  # what the applications so far made of the content has statistics of its own
             running = RunningStatistics()
             for tile in plan:
                 features = _apply(store.read(tile.inner).to(stylizer.device), ready, tile.inner, alpha, channels)
                 running.add(features, _cut(mask, tile.inner))
                 tell()
-        ready.append(_Step(style.to(stylizer.device).statistics, mask, running.statistics()))
+        ready.append(_Prepared(style.to(stylizer.device).statistics, mask, running.statistics()))
     decode = fast(stylizer.decoder)
     for tile in plan:
         features = _apply(store.read(tile.outer).to(stylizer.device), ready, tile.outer, alpha, channels)
@@ -173,9 +174,9 @@ def stylize_stream(
         tell()
 
 
-def _apply(features: Tensor, steps: Sequence[_Step], box: Box, alpha: float, channels: Tensor | None) -> Tensor:
-    for step in steps:
-        features = adain(features, step.style, alpha, channels, _cut(step.mask, box), step.content)
+def _apply(features: Tensor, prepared: Sequence[_Prepared], box: Box, alpha: float, channels: Tensor | None) -> Tensor:
+    for each in prepared:
+        features = adain(features, each.style, alpha, channels, _cut(each.mask, box), each.content)
     return features
 
 

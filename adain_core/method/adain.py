@@ -19,12 +19,12 @@ def adain(
     mask: Tensor | None = None,
     content_statistics: Statistics | None = None,
 ) -> Tensor:
-    """Gives the content features the style's statistics (eq. 8), in the measure the weights say (eq. 14).
+    """Gives content features the style's statistics (eq. 8), interpolated with the content by weights (eq. 14).
 
-    The weight at a channel and place is ``w = alpha * channels * mask`` and the result
-    ``(1 - w) * x + w * AdaIN(x, y)``, which is ``scale * x + shift`` with
+    The weight of a channel at a position is ``w = alpha * channels * mask``. The result is
+    ``(1 - w) * x + w * AdaIN(x, y)``, computed as ``scale * x + shift`` with
     ``scale = 1 + w * (std(y)/std(x) - 1)`` and ``shift = w * (mean(y) - mean(x) * std(y)/std(x))``.
-    Where w is 0 the content comes back unchanged.
+    Where w is 0 the content is unchanged to the bit.
 
     Args:
         content: features ``[B, C, H, W]``.
@@ -32,14 +32,14 @@ def adain(
         alpha: content-style trade-off, 0..1.
         channels: channel mask ``[C]`` or ``[B, C]``, weights 0..1; None: all 1.
         mask: spatial mask ``[B, H, W]`` or ``[1, H, W]`` at the features' size, 0..1; None: all 1. The content's
-            statistics are then taken inside it. A sample whose mask is empty is returned unchanged.
-        content_statistics: the content's statistics where they are known already; None: computed here.
+            statistics are computed inside it. A sample whose mask is empty is returned unchanged.
+        content_statistics: the content's statistics if they are known already; None: computed here.
 
     Returns:
         ``[B, C, H, W]``, the content's type.
 
     Raises:
-        AdaINError: alpha outside 0..1 or not finite, or shapes that do not fit, quoting both.
+        AdaINError: alpha is outside 0..1 or not finite, or shapes do not fit (both are quoted).
     """
     check_alpha(alpha)
     batch, count = content.shape[:2]
@@ -66,7 +66,7 @@ def adain(
     if mask is None:
         return _affine(content, scale + 1, shift)
     weight = mask[:, None]
-    # content + mask * (scale * content + shift), two fused passes
+    # content + mask * (scale * content + shift), in two fused passes
     return torch.addcmul(content, weight.to(content), _affine(content, scale, shift))
 
 
@@ -76,7 +76,7 @@ def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 
 def nonempty(mask: Tensor) -> Tensor:
-    """A mask ``[B, H, W]`` to take statistics in: all of an empty sample, whose weight is 0 anyway."""
+    """The mask ``[B, H, W]``, with ones for a sample whose mask is empty: statistics exist there, and go unused."""
     empty = (mask <= 0).flatten(1).all(dim=1)
     return torch.where(empty[:, None, None], torch.ones_like(mask), mask)
 

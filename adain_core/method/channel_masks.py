@@ -7,7 +7,7 @@ import re
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError, check_batch
+from ..errors import AdaINError, check_batch, check_known
 from .features import FEATURE_CHANNELS
 from .normalization import Statistics
 
@@ -17,6 +17,10 @@ _ENTRY = re.compile(r"(\d+)(?:-(\d+))?(?::(\d*\.?\d+))?")
 
 def from_range(first: int, last: int, inside: float = 1.0, outside: float = 0.0) -> Tensor:
     """``inside`` for the channels first..last (both included), ``outside`` for the others.
+
+    Args:
+        first, last: channels, 0..511.
+        inside, outside: weights 0..1.
 
     Returns:
         ``[512]`` weights 0..1.
@@ -33,14 +37,14 @@ def from_range(first: int, last: int, inside: float = 1.0, outside: float = 0.0)
 def from_list(text: str, inside: float = 1.0, outside: float = 0.0) -> Tensor:
     """Weights from a list such as ``0-63:1, 64-127:0.5, 200``.
 
-    An entry is a channel or a range, then its weight (1 when left out), which is multiplied by ``inside``. Channels in
-    no entry get ``outside``; where entries overlap the later one counts.
+    An entry is a channel or a range, then its weight (1 when left out), which is multiplied by ``inside``. Channels
+    in no entry get ``outside``. Where entries overlap, the later one counts.
 
     Returns:
         ``[512]`` weights 0..1.
 
     Raises:
-        AdaINError: naming the entry that cannot be read or leaves 0..511.
+        AdaINError: an entry cannot be read or leaves 0..511; it is named.
     """
     weights = torch.full((FEATURE_CHANNELS,), float(outside))
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
@@ -58,12 +62,19 @@ def from_list(text: str, inside: float = 1.0, outside: float = 0.0) -> Tensor:
 
 
 def style_difference(content: Statistics, style: Statistics) -> Tensor:
-    """How much AdaIN changes each channel: the mean squared change of a content feature, in content variances.
+    """How much AdaIN changes each channel: the mean squared change of a content feature over the content's variance.
 
-    ``((mean(y) - mean(x)) / std(x))^2 + (std(y)/std(x) - 1)^2``, averaged over the batch. ``[C]``, at least 0.
+    ``((mean(y) - mean(x)) / std(x))^2 + (std(y)/std(x) - 1)^2``, averaged over the batch.
+
+    Args:
+        content: statistics ``[B, C]`` each.
+        style: statistics ``[B or 1, C]`` each.
+
+    Returns:
+        ``[C]``, at least 0.
 
     Raises:
-        AdaINError: a style batch that is neither 1 nor the content's.
+        AdaINError: the style's batch is neither 1 nor the content's.
     """
     check_batch("style", style.mean.shape[0], content.mean.shape[0])
     mean = (style.mean.to(content.mean) - content.mean) / content.std
@@ -74,13 +85,19 @@ def style_difference(content: Statistics, style: Statistics) -> Tensor:
 def by_difference(
     content: Statistics, style: Statistics, count: int, most: bool = True, inside: float = 1.0, outside: float = 0.0
 ) -> Tensor:
-    """``inside`` for the ``count`` channels in which content and style differ most (or least), else ``outside``.
+    """``inside`` for the ``count`` channels with the greatest (or least) `style_difference`, ``outside`` for the others.
+
+    Args:
+        content, style: as of `style_difference`.
+        count: how many channels, 0..512.
+        most: True: the greatest; False: the least.
+        inside, outside: weights 0..1.
 
     Returns:
-        ``[512]`` weights.
+        ``[512]`` weights 0..1.
 
     Raises:
-        AdaINError: a count outside 0..512, or batches that differ.
+        AdaINError: the count is outside 0..512, or the batches do not fit.
     """
     difference = style_difference(content, style)
     if not 0 <= count <= difference.numel():
@@ -91,9 +108,16 @@ def by_difference(
 
 
 def combine(first: Tensor, second: Tensor, how: str) -> Tensor:
-    """Two channel masks as one: their product, maximum, minimum, or sum cut at 1."""
-    if how not in COMBINATIONS:
-        raise AdaINError(f"combine: expected one of {', '.join(COMBINATIONS)}, found {how!r}")
+    """Two channel masks as one: their product, maximum, minimum, or sum clamped to 1.
+
+    Args:
+        first, second: ``[512]`` weights 0..1.
+        how: one of `COMBINATIONS`.
+
+    Raises:
+        AdaINError: another ``how``.
+    """
+    check_known("combine", how, COMBINATIONS)
     second = second.to(first)
     if how == "multiply":
         return first * second

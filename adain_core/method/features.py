@@ -1,4 +1,4 @@
-"""Features as they travel from encoder to AdaIN to decoder."""
+"""Features as they travel from encoder to AdaIN to decoder, and how they lie over the image."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from .normalization import Statistics
 from .running_statistics import RunningStatistics
 from .style import Style
 
+TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the layers of the style loss; the last one is the features
+FEATURE_CHANNELS = 512  # of relu4_1
+STRIDE = 8  # pixels of the image per position of the feature grid, both ways: three poolings by 2
+
 
 @dataclass(frozen=True)
 class Features:
-    """relu4_1 features and what must not be lost on their way.
+    """relu4_1 features of an image, with what the later steps need to know about it.
 
     Attributes:
         tensor: ``[B, 512, ceil(H/8), ceil(W/8)]``.
-        size: height and width of the image, so that the decoded one has exactly that size.
+        size: height and width of the image; the decoded image is cropped to it.
         encoder_id: fingerprint of the encoder.
-        mask: weights over space ``[B or 1, h, w]`` that the statistics are taken with; None: everywhere alike.
+        mask: weights over space ``[B or 1, h, w]`` for the statistics; None: every position counts the same.
     """
 
     tensor: Tensor
@@ -35,17 +39,8 @@ class Features:
 
     @property
     def style(self) -> Style:
-        """These features seen as a style."""
-        return Style(self.statistics, self.encoder)
-
-
-TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-
-
-FEATURE_CHANNELS = 512
-
-
-STRIDE = 8  # pixels of the image per place of the features
+        """These features as a style: their statistics."""
+        return Style(self.statistics, self.encoder_id)
 
 
 def feature_size(height: int, width: int) -> tuple[int, int]:

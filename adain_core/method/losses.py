@@ -1,8 +1,8 @@
-"""The training losses, each a function of its formula.
+"""The training losses.
 
-The paper's are `content_loss` (eq. 12) and `style_loss` (eq. 13); `gram_style_loss` is the alternative the paper names.
+The paper's are `content_loss` (eq. 12) and `style_loss` (eq. 13); `gram_style_loss` is the alternative it names.
 Features may be of any floating type; every loss is computed in float32 (float64 for float64 input). Each is a mean
-over the samples of the batch, so that the loss of a batch is the mean of the losses of its parts.
+over the samples of the batch, so the loss of a batch is the mean of the losses of its halves.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .normalization import Statistics, at_least_float32
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
-    """``mean((f(g(t)) - t)^2)`` (eq. 12, squared and averaged as in the authors' code).
+    """``mean((f(g(t)) - t)^2)`` (eq. 12; the mean of squares, as in the authors' code).
 
     Args:
         features: relu4_1 features of the output, ``f(g(t))``, ``[B, C, H, W]``.
@@ -55,7 +55,7 @@ def style_loss(
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """``G = F F^T / (H W)``: products of channels averaged over space. ``[B, C, H, W]`` to ``[B, C, C]``.
+    """``G = F F^T / (H W)``: the mean over space of the products of channels. ``[B, C, H, W]`` to ``[B, C, C]``.
 
     Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3.
     """
@@ -73,12 +73,14 @@ def gram_style_terms(features: Sequence[Tensor], style: Sequence[Tensor]) -> lis
     return [F.mse_loss(gram_matrix(f), target) for f, target in zip(features, style, strict=True)]
 
 
-def gram_style_loss(features: Sequence[Tensor], style: Sequence[Tensor], weights: Sequence[float] | None = None):
+def gram_style_loss(
+    features: Sequence[Tensor], style: Sequence[Tensor], weights: Sequence[float] | None = None
+) -> Tensor:
     """``sum_i w_i mean((G(f_i) - G(s_i))^2)``: the Gram style loss (Gatys et al., eq. 5), see `gram_style_terms`."""
     return weighted_sum(gram_style_terms(features, style), weights)
 
 
 def weighted_sum(terms: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
-    """``sum_i w_i x_i``; None: all weights 1."""
+    """``sum_i w_i x_i``; weights None: all 1."""
     weights = [1.0] * len(terms) if weights is None else weights
     return torch.stack([w * term for w, term in zip(weights, terms, strict=True)]).sum()

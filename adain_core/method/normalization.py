@@ -1,8 +1,8 @@
-"""Batch, instance, conditional instance and adaptive instance normalization, side by side.
+"""Batch, instance, conditional instance and adaptive instance normalization, side by side (eq. 1-8).
 
 All four are ``gamma * (x - mean) / std + beta`` with ``std = sqrt(variance + EPSILON)`` and the biased variance
-(divided by the number of values, not by one less). They differ in what the statistics are taken over and in where
-gamma and beta come from:
+(divided by the number of values, not by one less). They differ in the dimensions that the statistics are computed
+over, and in where gamma and beta come from:
 
 ======================  ===========  =============================================  ===================
 normalization           statistics   gamma, beta                                    Huang & Belongie
@@ -46,7 +46,7 @@ def _over_space(per_channel: Tensor) -> Tensor:
 
 
 def std_from_variance(variance: Tensor, eps: float = EPSILON) -> Tensor:
-    """``sqrt(variance + eps)``: epsilon inside the root, as in eq. 3 and 6."""
+    """``sqrt(variance + eps)``: epsilon is inside the root, as in eq. 3 and 6."""
     return (variance + eps).sqrt()
 
 
@@ -55,15 +55,15 @@ def channel_statistics(x: Tensor, mask: Tensor | None = None, eps: float = EPSIL
 
     Args:
         x: features ``[B, C, H, W]``.
-        mask: weights over space, ``[B, H, W]`` or ``[1, H, W]``, at least 0; a place counts in proportion to its
-            weight. None: every place counts the same.
+        mask: weights over space, ``[B, H, W]`` or ``[1, H, W]``, at least 0; a position counts in proportion to its
+            weight. None: every position counts the same.
         eps: added to the variance, inside the square root.
 
     Returns:
         Statistics, ``[B, C]`` each.
 
     Raises:
-        AdaINError: the mask's shape does not fit or its weights sum to 0 for a sample.
+        AdaINError: the mask's shape does not fit, or its weights sum to 0 for a sample.
     """
     x = at_least_float32(x)
     if mask is None:
@@ -88,10 +88,10 @@ def _space_weights(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def check_not_empty(mask: Tensor) -> None:
-    """Raises AdaINError when the weights ``[B, ...]`` of a sample are all 0: nothing has no statistics."""
-    # Read on the host only here: a silent NaN would ruin the whole image.
+    """Raises AdaINError when the weights ``[B, ...]`` of a sample are all 0: there are no values to average."""
+    # This waits for the device, but without it the statistics, and with them the whole image, would become NaN.
     if not bool((mask.flatten(1).sum(dim=1) > 0).all()):
-        raise AdaINError("mask: expected some place above 0, found an empty mask; paint some of it white")
+        raise AdaINError("mask: expected weights above 0, found an empty mask; paint some of it white")
 
 
 def _scale_and_shift(x: Tensor, statistics: Statistics, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
@@ -158,10 +158,10 @@ def conditional_instance_norm(x: Tensor, styles: Tensor, gammas: Tensor, betas: 
 
 
 def adaptive_instance_norm(x: Tensor, style: Statistics, mask: Tensor | None = None, eps: float = EPSILON) -> Tensor:
-    """Adaptive instance normalization: nothing learned, the style gives scale and shift (eq. 8).
+    """Adaptive instance normalization: scale and shift come from the style, nothing is learned (eq. 8).
 
-    ``AdaIN(x, y) = std(y) * (x - mean(x)) / std(x) + mean(y)``. `adain.adain` is the same formula with
-    alpha and masks.
+    ``AdaIN(x, y) = std(y) * (x - mean(x)) / std(x) + mean(y)``. `adain.adain` is the same formula with alpha and
+    masks.
 
     Args:
         x: content features ``[B, C, H, W]``.

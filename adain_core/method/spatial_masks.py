@@ -1,4 +1,4 @@
-"""Spatial masks: from pixels to the places of the features."""
+"""Spatial masks: from the image's pixels to the feature grid."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import AdaINError
-from .features import feature_size
+from .features import STRIDE
 
 
 def to_feature_grid(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """A mask over the image as a mask over its features.
 
-    A place's weight is the mean of the mask over its 8x8 pixels, so that soft edges stay soft. A mask of another
-    size than the image is stretched to it.
+    The weight at a position is the mean of the mask over its 8x8 pixels, so that soft edges stay soft. A mask of
+    another size than the image is stretched to it.
 
     Args:
-        mask: ``[B, h, w]`` or ``[h, w]``, 0..1.
+        mask: ``[B, h, w]`` or ``[h, w]``, 0..1; values outside are clamped.
         size: height and width of the image.
 
     Returns:
@@ -34,6 +34,5 @@ def to_feature_grid(mask: Tensor, size: tuple[int, int]) -> Tensor:
     mask = mask.float().clamp(0, 1)[:, None]
     if tuple(mask.shape[2:]) != tuple(size):
         mask = F.interpolate(mask, size, mode="bilinear", antialias=True, align_corners=False)
-    height, width = feature_size(*size)
-    # Places at the right and bottom border may have fewer than 8 pixels: average over those there are.
-    return F.avg_pool2d(mask, 8, ceil_mode=True, count_include_pad=False)[:, 0, :height, :width].clamp(0, 1)
+    # Positions at the right and bottom border may have fewer than 8x8 pixels: the mean is over those.
+    return F.avg_pool2d(mask, STRIDE, ceil_mode=True, count_include_pad=False)[:, 0].clamp(0, 1)

@@ -29,17 +29,19 @@ class Style:
 
     @property
     def batch(self) -> int:
+        """Number of styles, B."""
         return self.statistics.mean.shape[0]
 
     def to(self, device: torch.device | str) -> Style:
+        """The same style with its statistics on a device."""
         return Style(Statistics(*(s.to(device) for s in self.statistics)), self.encoder, self.info)
 
 
 def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] | None = None) -> Style:
     """Interpolates between styles (section 7.4, eq. 15).
 
-    The paper mixes AdaIN's outputs, ``sum_k w_k AdaIN(x, y_k)``. AdaIN is linear in the style's statistics, so with
-    weights that sum to 1 mixing those is the same and costs nothing.
+    The paper mixes AdaIN's outputs, ``sum_k w_k AdaIN(x, y_k)`` with weights that sum to 1. AdaIN is linear in the
+    style's statistics, so mixing the statistics gives the same result with one AdaIN instead of one per style.
 
     Args:
         styles: at least one; a batch of 1 is broadcast.
@@ -73,14 +75,14 @@ def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] 
 
 
 def check_weights(weights: Sequence[float]) -> float:
-    """Returns the sum of mixing weights; AdaINError unless all are finite, none negative, and one above 0."""
+    """Returns the sum of mixing weights; AdaINError unless all are finite, none is negative and one is above 0."""
     if any(not math.isfinite(w) or w < 0 for w in weights) or not sum(weights) > 0:
         raise AdaINError(f"weights: expected finite numbers of at least 0, one of them above 0, found {list(weights)}")
     return sum(weights)
 
 
 def check_same_encoder(first: str, *others: str) -> None:
-    """Raises AdaINError when features, styles or a decoder belong to encoders with different fingerprints."""
+    """Raises AdaINError unless all fingerprints are equal: features, styles and decoder belong to one encoder."""
     for other in others:
         if other != first:
             raise AdaINError(
@@ -90,6 +92,6 @@ def check_same_encoder(first: str, *others: str) -> None:
 
 
 def check_style_size(side: int) -> None:
-    """Raises AdaINError unless a style image's short side is 0 (as it is) or a number of pixels."""
+    """Raises AdaINError unless a style image's short side is 0 (the image as it is) or a number of pixels."""
     if side < 0:
         raise AdaINError(f"style size: expected 0 or a number of pixels, found {side}")

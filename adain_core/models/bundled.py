@@ -8,7 +8,9 @@ from .decoder import Decoder
 from .model_files import load_decoder, load_encoder
 from .vgg import VGGEncoder
 
-WEIGHTS = Path(__file__).resolve().parent.parent.parent / "weights"
+_CORE = Path(__file__).resolve().parent.parent
+# Inside the package where it is installed, beside it in a checkout.
+WEIGHTS = _CORE / "weights" if (_CORE / "weights").is_dir() else _CORE.parent / "weights"
 DEFAULT_ENCODER = WEIGHTS / "vgg19_relu4_1.safetensors"
 DEFAULT_DECODER = WEIGHTS / "decoder_vgg19.safetensors"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,13 @@ from torch import Tensor
 from ..errors import AdaINError
 from ..images.files import Picture, count_pixels, load_picture, save_picture
 from ..images.resize import scale_short_side
+from ..inference.applications import Application
+from ..inference.frames import restyle
 from ..inference.memory_estimates import picture_memory, whole_memory
-from ..inference.pipeline import apply_style
 from ..inference.stylizer import Stylizer
 from ..memory import budget
 from ..method.style import Style
+from ..threads import map_ahead
 from .plan import Settings, missing, plan
 
 _STYLES_KEPT = 4096  # 4 KB each
@@ -69,8 +70,9 @@ class DatasetStylizer:
                 recolor = self.settings.preserve_color
                 style = self._encode_style(target.style, content.pixels) if recolor else self._style(target.style)
                 with self._turn:
-                    styled = apply_style(features, style, target.alpha)
-                    result = self.stylizer.decode(styled, tile_size=_TILE_SIZE).cpu()
+                    result = restyle(
+                        self.stylizer, features, [Application(style)], target.alpha, tile_size=_TILE_SIZE
+                    ).cpu()
                 save_picture(self.settings.output_folder / target.output, replace(content, pixels=result))
             except Exception as error:
                 failures.append(_failure(image, target.style, error))
@@ -84,14 +86,8 @@ class DatasetStylizer:
         """
         before = torch.get_num_threads()
         pool = ThreadPoolExecutor(workers, "adain-batch", initializer=torch.set_num_threads, initargs=(1,))
-        waiting: deque[Future[list[Failure]]] = deque()
         try:
-            for image in images:
-                waiting.append(pool.submit(self, image))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from map_ahead(pool, self, images, 2 * workers)
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(before)

@@ -124,7 +124,9 @@ class Objective:
             targets: list[Any] = [gram_matrix(tap) for tap in taps]
         else:
             targets = [*(training_statistics(tap) for tap in taps[:-1]), statistics]
-        return _StyleTargets(targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None)
+        return _StyleTargets(
+            targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None
+        )
 
 
 def _joined(first: _StyleTargets, second: _StyleTargets, order: Tensor) -> _StyleTargets:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError
+from ..inference.frames import stylize_frames
 from ..inference.gpu_copies import from_device, to_device
-from ..inference.pipeline import apply_style
 from ..inference.stylizer import Stylizer
 from ..method.adain import check_alpha
 from ..models.model_files import fingerprint
@@ -141,14 +141,10 @@ class VideoJob:
         for number, (frame, levels) in enumerate(inputs, start):
             largest = np.iinfo(frame.levels.dtype).max
             pixels = levels / largest
-            features, style = self.stylizer.encode(pixels), self.track.at(number)
-            if self.smoother is None:
-                result = self.stylizer.decode(apply_style(features, style, self.alpha))
-            else:
-                features, cuts = self.smoother.apply(features, style, self.alpha)
-                result = self.smoother.blend(self.stylizer.decode(features), pixels, cuts)
-                if (number + 1) % SEGMENT_FRAMES == 0:
-                    self._states[number // SEGMENT_FRAMES] = self.smoother.state()
+            style = self.track.at(number)
+            result = stylize_frames(self.stylizer, pixels, [style], self.alpha, smoother=self.smoother)
+            if self.smoother is not None and (number + 1) % SEGMENT_FRAMES == 0:
+                self._states[number // SEGMENT_FRAMES] = self.smoother.state()
             rounded = (result[0].permute(1, 2, 0) * largest).round()
             yield frame, rounded.to(torch.uint8 if largest == np.iinfo(np.uint8).max else torch.int32)
 

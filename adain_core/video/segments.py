@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import AdaINError
-from ..files import atomic_write
+from ..files import atomic_write, check_settings
 from .writer import SEGMENT_SUFFIX
 
 
@@ -38,11 +37,9 @@ class SegmentFolder:
             raise AdaINError(f"{self.folder}: expected a folder that can be made, found {error.strerror}") from None
         if not file.is_file() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
             raise AdaINError(f"{self.folder}: expected a folder of segments, found one without settings.json")
-        if self.segments():
-            _check_same(self.folder, json.loads(file.read_text()), settings)
-        else:
-            with atomic_write(file) as temporary:
-                temporary.write_text(json.dumps(settings, indent=1))
+        if not self.segments():
+            file.unlink(missing_ok=True)  # nothing was made with those settings yet
+        check_settings(file, settings, "go on with those, or remove the folder to begin anew")
 
     def segments(self) -> list[Path]:
         """The finished segments in order."""
@@ -70,12 +67,3 @@ class SegmentFolder:
         """Moves the joined video to its place and removes the folder."""
         self.joined.replace(output)
         shutil.rmtree(self.folder)
-
-
-def _check_same(folder: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    changed = sorted(name for name in found.keys() | settings.keys() if found.get(name) != settings.get(name))
-    if changed:
-        raise AdaINError(
-            f"{folder}: expected segments made with the same settings, found others for {', '.join(changed)}; "
-            "go on with those, or remove the folder to begin anew"
-        )

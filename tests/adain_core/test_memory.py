@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import psutil
 import pytest
 import torch
 
@@ -14,7 +17,7 @@ CPU = torch.device("cpu")
 def group(tmp_path, monkeypatch):
     """Writes the files of a group that may use 2 GiB, far less than the machine has."""
     monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    monkeypatch.setattr(memory, "_available_ram", lambda: 64 << 30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=64 << 30))
 
     def write(**files):
         for name, text in files.items():
@@ -45,3 +48,18 @@ def test_never_below_0_nor_above_the_machines(group):
 def test_a_group_without_limit(group):
     group(max="max", current=1800 << 20)
     assert memory.free_memory(CPU) == 64 << 30
+
+
+def test_the_process_occupies_what_the_system_says():
+    block = torch.ones(64 << 20, dtype=torch.uint8)
+    with_block = memory.resident_memory()
+    assert with_block > block.nbytes
+    del block
+    assert memory.resident_memory() < with_block
+
+
+def test_what_an_allocator_says_when_memory_is_used_up():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert memory.is_out_of_memory(caught.value)
+    assert not memory.is_out_of_memory(RuntimeError("expected scalar type Float"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import DataLoader
 
+from ...threads import map_ahead
 from .samples import Batch, Pairs
 
 _PREFETCH = 3  # batches made ahead
@@ -70,14 +70,8 @@ def _stream_by_threads(pairs: Pairs, indices: _Indices) -> Iterator[Batch]:
         return pairs.collate([pairs[n] for n in numbers])
 
     pool = ThreadPoolExecutor(2, thread_name_prefix="adain-data")
-    ahead: deque = deque()
     try:
-        for numbers in indices:
-            ahead.append(pool.submit(make, numbers))
-            if len(ahead) > _PREFETCH:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        yield from map_ahead(pool, make, indices, _PREFETCH)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from adain_core import Stylizer
 from adain_core.errors import AdaINError
+from adain_core.inference.applications import plan_applications
 from adain_core.inference.feature_store import FeatureStore, feature_bytes
-from adain_core.inference.stylizer import plan_applications
 from adain_core.inference.tiled_image import LEAST_MEMORY, ImageInMemory, stylize_stream
 from adain_core.inference.tiling import Box
 from adain_core.method.normalization import Statistics

@@ -7,16 +7,17 @@ import torch
 
 from adain_core import Stylizer
 from adain_core.inference.memory_estimates import working_memory
+from adain_core.video.smoothing import TemporalSmoother
 
 
 @pytest.fixture
-def batches(pack):
-    return __import__(f"{pack.__name__}.nodes.batches", fromlist=["batches"])
+def execution(pack):
+    return __import__(f"{pack.__name__}.nodes.execution", fromlist=["execution"])
 
 
 @pytest.fixture
-def host(batches):
-    return batches.host
+def host(execution):
+    return execution.host
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def per_frame(content, style, **options):
 
 
 @pytest.mark.parametrize(("styles", "preserve_color"), [(1, False), (1, True), (10, True)])
-def test_frames_in_chunks_equal_frames_one_by_one(batches, models, told, styles, preserve_color):
+def test_frames_in_chunks_equal_frames_one_by_one(execution, models, told, styles, preserve_color):
     content, style = torch.rand(10, 3, 16, 11), torch.rand(styles, 3, 16, 16)
-    result = batches.stylize(*models, content, style, 0.8, preserve_color=preserve_color)
+    result = execution.stylize(*models, content, style, 0.8, preserve_color=preserve_color)
     expected = per_frame(content, style, alpha=0.8, preserve_color=preserve_color)
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
     done = [done for done, _ in told]
@@ -53,16 +54,16 @@ def test_frames_in_chunks_equal_frames_one_by_one(batches, models, told, styles,
 
 
 @pytest.mark.parametrize("references", [1, 10])
-def test_colors_in_chunks_equal_all_at_once(batches, told, references):
+def test_colors_in_chunks_equal_all_at_once(execution, told, references):
     images, reference = torch.rand(10, 3, 16, 11), torch.rand(references, 3, 12, 12)
     for method in ("mean-covariance", "luminance"):
-        result = batches.match_color(images, reference, method)
-        torch.testing.assert_close(result, batches.color.match_color(images, reference, method))
+        result = execution.match_color(images, reference, method)
+        torch.testing.assert_close(result, execution.color.match_color(images, reference, method))
         assert told[-2:] == [(8, 10), (10, 10)]
 
 
-def test_the_bar_is_full_when_the_last_frame_is_blended(batches, models, told):
-    class Smoother(batches.TemporalSmoother):
+def test_the_bar_is_full_when_the_last_frame_is_blended(execution, models, told):
+    class Smoother(TemporalSmoother):
         blends = True
 
         def blend(self, outputs, frames, cuts, progress):
@@ -71,30 +72,30 @@ def test_the_bar_is_full_when_the_last_frame_is_blended(batches, models, told):
                 progress(k + 1, len(frames))
             return outputs
 
-    batches.stylize(*models, torch.rand(10, 3, 16, 11), torch.rand(1, 3, 16, 16), smoother=Smoother())
+    execution.stylize(*models, torch.rand(10, 3, 16, 11), torch.rand(1, 3, 16, 16), smoother=Smoother())
     done = [done for done, _ in told]
     assert done == sorted(done)
     assert told[-1][0] == told[-1][1]
 
 
-def test_a_mask_per_frame(batches, models):
+def test_a_mask_per_frame(execution, models):
     content, style, mask = torch.rand(9, 3, 24, 32), torch.rand(1, 3, 32, 32), torch.zeros(9, 24, 32)
     mask[8] = 1
-    result = batches.stylize(*models, content, style, 1.0, mask)
+    result = execution.stylize(*models, content, style, 1.0, mask)
     stylizer = Stylizer.load(device="cpu")
     torch.testing.assert_close(result[8:], stylizer.stylize(content[8:], style), atol=1e-4, rtol=0)
     torch.testing.assert_close(result[:8], stylizer.decode(stylizer.encode(content[:8])), atol=1e-4, rtol=0)
 
 
-def test_features_in_flight_do_not_grow_with_the_batch(batches, models, monkeypatch):
-    encode, sizes = batches.pipeline.encode, []
+def test_features_in_flight_do_not_grow_with_the_batch(execution, models, monkeypatch):
+    encode, sizes = execution.pipeline.encode, []
 
     def watched(encoder, images, *rest):
         sizes.append(len(images))
         return encode(encoder, images, *rest)
 
-    monkeypatch.setattr(batches.pipeline, "encode", watched)
-    batches.stylize(*models, torch.rand(30, 3, 8, 8), torch.rand(1, 3, 8, 8))
+    monkeypatch.setattr(execution.pipeline, "encode", watched)
+    execution.stylize(*models, torch.rand(30, 3, 8, 8), torch.rand(1, 3, 8, 8))
     assert max(sizes) <= 8
     assert sum(sizes) == 31, "every frame once, and the style once"
 
@@ -103,12 +104,12 @@ def test_features_in_flight_do_not_grow_with_the_batch(batches, models, monkeypa
     ("style", "mask", "message"),
     [(3, 1, "style: expected a batch of 1 or of 2"), (1, 3, "mask: expected a batch of 1 or of 2")],
 )
-def test_batches_that_do_not_fit(batches, models, style, mask, message):
+def test_batches_that_do_not_fit(execution, models, style, mask, message):
     with pytest.raises(ValueError, match=f"{message} like the content, found 3"):
-        batches.stylize(*models, torch.rand(2, 3, 8, 8), torch.rand(style, 3, 8, 8), 1.0, torch.ones(mask, 8, 8))
+        execution.stylize(*models, torch.rand(2, 3, 8, 8), torch.rand(style, 3, 8, 8), 1.0, torch.ones(mask, 8, 8))
 
 
-def test_cancel_stops_at_the_next_chunk(batches, host, models, monkeypatch):
+def test_cancel_stops_at_the_next_chunk(execution, host, models, monkeypatch):
     class CancelledError(Exception):
         pass
 
@@ -121,7 +122,7 @@ def test_cancel_stops_at_the_next_chunk(batches, host, models, monkeypatch):
 
     monkeypatch.setattr(host, "progress_bar", lambda total: bar)
     with pytest.raises(CancelledError):
-        batches.stylize(*models, torch.rand(80, 3, 8, 8), torch.rand(1, 3, 8, 8))
+        execution.stylize(*models, torch.rand(80, 3, 8, 8), torch.rand(1, 3, 8, 8))
     assert len(calls) == 5
 
 
@@ -141,14 +142,14 @@ def test_what_counts_as_out_of_memory(host, error, expected):
     assert host.is_out_of_memory(error) is expected
 
 
-def test_out_of_memory_means_smaller_pieces(batches, models, monkeypatch):
+def test_out_of_memory_means_smaller_pieces(execution, models, monkeypatch):
     """A device that can hold 128x104 pixels at once: neither the batch nor one image."""
     encoder, decoder = models
     content, style = torch.rand(2, 3, 104, 136), torch.rand(1, 3, 16, 16)
-    expected = batches.stylize(encoder, decoder, content, style)
+    expected = execution.stylize(encoder, decoder, content, style)
     error = torch.OutOfMemoryError("simulated")
     limit = 104 * 128
-    fast = batches.pipeline.fast
+    fast = execution.pipeline.fast
 
     def small(model):
         scale = 1 if model is encoder.model else 64
@@ -160,12 +161,12 @@ def test_out_of_memory_means_smaller_pieces(batches, models, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(batches.pipeline, "fast", small)
-    result = batches.stylize(encoder, decoder, content, style)
+    monkeypatch.setattr(execution.pipeline, "fast", small)
+    result = execution.stylize(encoder, decoder, content, style)
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
 
 
-def test_other_errors_are_not_retried(batches, models, monkeypatch):
+def test_other_errors_are_not_retried(execution, models, monkeypatch):
     encoder, _ = models
     calls = []
 
@@ -173,15 +174,15 @@ def test_other_errors_are_not_retried(batches, models, monkeypatch):
         calls.append(x)
         raise RuntimeError("weights on another device")
 
-    monkeypatch.setattr(batches.pipeline, "fast", lambda model: broken)
+    monkeypatch.setattr(execution.pipeline, "fast", lambda model: broken)
     with pytest.raises(RuntimeError, match="another device"):
-        batches.encode(encoder, torch.rand(1, 3, 8, 8))
+        execution.encode(encoder, torch.rand(1, 3, 8, 8))
     assert len(calls) == 1
 
 
-def test_models_are_asked_for_with_an_estimate(batches, models, monkeypatch):
+def test_models_are_asked_for_with_an_estimate(execution, models, monkeypatch):
     encoder, _ = models
     asked = []
     monkeypatch.setattr(encoder, "load", lambda memory: asked.append(memory) or encoder.model)
-    batches.encode(encoder, torch.rand(1, 3, 16, 8))
+    execution.encode(encoder, torch.rand(1, 3, 16, 8))
     assert asked == [working_memory(16 * 8)]

@@ -1,0 +1,229 @@
+"""Encode, AdaIN, decode: in one place for Python, the nodes, videos and data sets.
+
+A few images at a time go through all three, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import AdaINError, check_batch
+from ..images.color import match_color
+from ..method.adain import check_alpha
+from ..method.features import Features
+from ..method.normalization import Statistics
+from ..method.style import Style
+from ..progress import ProgressCallback
+from .applications import Application, check_controls, plan_applications
+from .pipeline import apply_style
+
+_CHUNK = 8  # images at a time: their features are nearly three times as large as they are
+_TICKS = 100  # of the progress, for each chunk
+
+
+class Models(Protocol):
+    """An encoder and a decoder trained for it, on whichever device: `Stylizer`, or what ComfyUI manages."""
+
+    def encode(
+        self,
+        images: Tensor,
+        *,
+        tile_size: int = 0,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Features:
+        """As `pipeline.encode`."""
+
+    def decode(
+        self,
+        features: Features,
+        *,
+        tile_size: int = 0,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Tensor:
+        """As `pipeline.decode`."""
+
+
+class Smoother(Protocol):
+    """What makes the frames of a video calm, see `smoothing.TemporalSmoother`."""
+
+    @property
+    def blends(self) -> bool: ...
+
+    def apply(
+        self, content: Features, style: Style, alpha: float, channels: Tensor | None, mask: Tensor | None
+    ) -> tuple[Features, list[bool]]: ...
+
+    def blend(
+        self, outputs: Tensor, frames: Tensor, cuts: Sequence[bool], progress: ProgressCallback | None
+    ) -> Tensor: ...
+
+
+def stylize_frames(
+    models: Models,
+    content: Tensor,
+    styles: Sequence[Tensor | Style],
+    alpha: float = 1.0,
+    weights: Sequence[float] | None = None,
+    channels: Tensor | None = None,
+    masks: Sequence[Tensor] = (),
+    preserve_color: bool = False,
+    smoother: Smoother | None = None,
+    progress: ProgressCallback | None = None,
+    memory: int | None = None,
+) -> Tensor:
+    """Stylizes images, or the frames of one video in their order.
+
+    Args:
+        models: the pair.
+        content: ``[B, 3, H, W]`` RGB 0..1.
+        styles: images ``[B or 1, 3, h, w]`` or encoded styles of batch B or 1.
+        alpha: content-style trade-off, 0..1.
+        weights: one per style, scaled to sum to 1; None: equal.
+        channels: channel mask ``[C]``.
+        masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1: none, one for all styles together, or one per
+            style, which is then applied inside it.
+        preserve_color: give each style image the content's colours first.
+        smoother: for the frames of a video, with one application; None: each image by itself.
+        progress: called with (done, total) as the work goes on; whatever it raises stops it.
+        memory: bytes each model may take at a time, see `pipeline.encode`.
+
+    Returns:
+        ``[B, 3, H, W]`` float32 RGB 0..1, where the models put their results.
+
+    Raises:
+        AdaINError: anything above that does not fit, in one sentence.
+    """
+    check_alpha(alpha)
+    check_controls(len(styles), weights, len(masks))
+    count = content.shape[0]
+    for style in styles:
+        check_batch("style", _batch(style), count)
+    masks = [mask[None] if mask.ndim == 2 else mask for mask in masks]
+    for mask in masks:
+        check_batch("mask", mask.shape[0], count)
+    parts = chunks(count)
+    blends = smoother is not None and smoother.blends
+    ticks = _Ticks(progress, len(parts), len(styles) + (3 if blends else 2))
+    known: dict[int, Style] = {}
+    result: Tensor | None = None
+    for chunk in parts:
+        images = content[chunk]
+        encoded = []
+        for k, style in enumerate(styles):
+            if k not in known:
+                known[k] = _encoded(models, style, chunk, images if preserve_color else None, ticks.next(), memory)
+            else:
+                ticks.skip()
+            encoded.append(known[k])
+            if preserve_color or _batch(style) > 1:
+                del known[k]
+        applications = plan_applications(encoded, weights, [part_of(mask, chunk) for mask in masks])
+        features = models.encode(images, progress=ticks.next(), memory=memory)
+        if smoother is None:
+            decoded = restyle(models, features, applications, alpha, channels, progress=ticks.next(), memory=memory)
+        else:
+            ((style, region),) = applications
+            features, cuts = smoother.apply(features, style, alpha, channels, region)
+            decoded = models.decode(features, progress=ticks.next(), memory=memory)
+            if blends:
+                decoded = smoother.blend(decoded, images, cuts, ticks.next())
+        if len(parts) == 1:
+            return decoded
+        if result is None:
+            result = torch.empty(
+                content.shape, dtype=decoded.dtype, device=decoded.device, memory_format=torch.channels_last
+            )
+        result[chunk] = decoded
+    assert result is not None
+    return result
+
+
+def restyle(
+    models: Models,
+    features: Features,
+    applications: Sequence[Application],
+    alpha: float = 1.0,
+    channels: Tensor | None = None,
+    tile_size: int = 0,
+    progress: ProgressCallback | None = None,
+    memory: int | None = None,
+) -> Tensor:
+    """AdaIN, once for each application, and decode.
+
+    Args:
+        models, alpha, channels, progress, memory: as in `stylize_frames`.
+        features: the content's.
+        applications: masks over the image, ``[B or 1, h, w]``.
+        tile_size: as in `pipeline.decode`.
+
+    Returns:
+        ``[B, 3, H, W]`` float32 RGB 0..1.
+    """
+    for style, mask in applications:
+        features = apply_style(features, style, alpha, channels, mask)
+    return models.decode(features, tile_size=tile_size, progress=progress, memory=memory)
+
+
+def chunks(count: int) -> list[slice]:
+    """A batch's samples, a few at a time; one empty chunk of an empty batch."""
+    return [slice(start, min(start + _CHUNK, count)) for start in range(0, max(count, 1), _CHUNK)]
+
+
+def part_of(x: Tensor, chunk: slice) -> Tensor:
+    """The chunk of a batch; a batch of 1 is for all of them."""
+    return x if x.shape[0] == 1 else x[chunk]
+
+
+def _batch(style: Tensor | Style) -> int:
+    return style.batch if isinstance(style, Style) else style.shape[0]
+
+
+def _encoded(
+    models: Models,
+    style: Tensor | Style,
+    chunk: slice,
+    colors: Tensor | None,
+    progress: ProgressCallback | None,
+    memory: int | None,
+) -> Style:
+    """The style of a chunk's images, with these colours."""
+    if isinstance(style, Style):
+        if colors is not None:
+            raise AdaINError("preserve_color: expected style images, found an encoded style")
+        if style.batch == 1:
+            return style
+        return Style(Statistics(*(values[chunk] for values in style.statistics)), style.encoder_id, style.info)
+    images = part_of(style, chunk)
+    if colors is not None:
+        images = match_color(images.expand(len(colors), -1, -1, -1), colors.to(images.device))
+    return models.encode(images, progress=progress, memory=memory).style
+
+
+class _Ticks:
+    """One progress for all chunks, told by each of the equal stages that a chunk has."""
+
+    def __init__(self, progress: ProgressCallback | None, parts: int, stages: int) -> None:
+        self._progress, self._stages, self._total = progress, stages, _TICKS * parts
+        self._begun = 0
+
+    def skip(self) -> None:
+        """A stage that is done already."""
+        self._begun += 1
+
+    def next(self) -> ProgressCallback | None:
+        """The progress of the next stage."""
+        if self._progress is None:
+            return None
+        tell, before = self._progress, self._begun
+        self._begun += 1
+
+        def stage(done: int, total: int) -> None:
+            tell(round(_TICKS * (before + done / total) / self._stages), self._total)
+
+        return stage

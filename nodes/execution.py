@@ -1,0 +1,143 @@
+"""Runs the core with ComfyUI's memory, progress and cancel."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..adain_core.errors import check_batch
+from ..adain_core.images import color
+from ..adain_core.inference import frames, pipeline
+from ..adain_core.inference.fallback import smaller_when_out_of_memory
+from ..adain_core.inference.memory_estimates import working_memory
+from ..adain_core.method.features import FEATURE_CHANNELS, Features, feature_size
+from ..adain_core.models.decoder import Decoder
+from ..adain_core.models.vgg import VGGEncoder
+from ..adain_core.progress import ProgressCallback
+from . import host
+
+_LARGEST_REQUEST = 2 << 30  # bytes; larger work is tiled rather than all other models unloaded for it
+_FLOAT_BYTES = 4
+_SMALL = 16  # features at most this fraction of the memory stay on the compute device between encoder and decoder
+
+
+def encode(
+    encoder: host.ManagedModel[VGGEncoder],
+    images: Tensor,
+    mask: Tensor | None = None,
+    tile_size: int = 0,
+    progress: ProgressCallback | None = None,
+    device: torch.device | None = None,
+) -> Features:
+    """`pipeline.encode` on ComfyUI's device; in smaller tiles if memory runs out.
+
+    Args:
+        encoder, images, mask, tile_size, progress: as there; images ``[B, 3, H, W]``.
+        device: where the features are kept; None: on the output device.
+    """
+    model = encoder.load(_request(images.shape[2] * images.shape[3]))
+    progress = progress or host.progress_bar(images.shape[0])
+    device = device or host.output_device()
+
+    def run(tile_size: int, memory: int) -> Features:
+        return pipeline.encode(model, images, mask, tile_size, progress, device, memory)
+
+    return smaller_when_out_of_memory(run, tile_size, host.available_memory(), host.is_out_of_memory, host.free_cache)
+
+
+def decode(
+    decoder: host.ManagedModel[Decoder],
+    features: Features,
+    tile_size: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Tensor:
+    """`pipeline.decode` on ComfyUI's device; in smaller tiles if memory runs out."""
+    model = decoder.load(_request(features.size[0] * features.size[1]))
+    progress = progress or host.progress_bar(features.tensor.shape[0])
+
+    def run(tile_size: int, memory: int) -> Tensor:
+        return pipeline.decode(model, features, tile_size, progress, host.output_device(), memory)
+
+    return smaller_when_out_of_memory(run, tile_size, host.available_memory(), host.is_out_of_memory, host.free_cache)
+
+
+class ManagedPair:
+    """An encoder and a decoder that ComfyUI manages, for `frames.stylize_frames`."""
+
+    def __init__(self, encoder: host.ManagedModel[VGGEncoder], decoder: host.ManagedModel[Decoder]) -> None:
+        self._encoder, self._decoder = encoder, decoder
+
+    def encode(
+        self,
+        images: Tensor,
+        *,
+        tile_size: int = 0,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Features:
+        """Features of images, kept where it suits their size. ComfyUI says how much memory there is."""
+        return encode(self._encoder, images, None, tile_size, progress, _features_device(images))
+
+    def decode(
+        self,
+        features: Features,
+        *,
+        tile_size: int = 0,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Tensor:
+        """Images on the output device."""
+        return decode(self._decoder, features, tile_size, progress)
+
+
+def stylize(
+    encoder: host.ManagedModel[VGGEncoder],
+    decoder: host.ManagedModel[Decoder],
+    content: Tensor,
+    style: Tensor,
+    alpha: float = 1.0,
+    mask: Tensor | None = None,
+    preserve_color: bool = False,
+    smoother: frames.Smoother | None = None,
+) -> Tensor:
+    """`frames.stylize_frames` in one style, with a progress bar on the node.
+
+    Returns:
+        ``[B, 3, H, W]`` on the output device.
+    """
+    return frames.stylize_frames(
+        ManagedPair(encoder, decoder),
+        content,
+        [style],
+        alpha,
+        masks=[] if mask is None else [mask],
+        preserve_color=preserve_color,
+        smoother=smoother,
+        progress=host.progress_bar(1),
+    )
+
+
+def match_color(images: Tensor, reference: Tensor, method: str) -> Tensor:
+    """`color.match_color`, a few images at a time, on the images' device."""
+    count = images.shape[0]
+    check_batch("reference", reference.shape[0], count, "the image")
+    bar = host.progress_bar(count)
+    result = torch.empty(images.shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
+    for chunk in frames.chunks(count):
+        result[chunk] = color.match_color(images[chunk], frames.part_of(reference, chunk).to(images.device), method)
+        bar(chunk.stop, count)
+    return result
+
+
+def _features_device(images: Tensor) -> torch.device:
+    """The compute device for features that are small beside its memory, else the output device."""
+    positions = math.prod(feature_size(*images.shape[2:]))
+    size = len(images) * positions * FEATURE_CHANNELS * _FLOAT_BYTES
+    small = size * _SMALL <= host.available_memory()
+    return host.compute_device() if small else host.output_device()
+
+
+def _request(pixels: int) -> int:
+    return min(working_memory(pixels), _LARGEST_REQUEST)
