@@ -34,7 +34,7 @@ class Style:
 
     def to(self, device: torch.device | str) -> Style:
         """The same style with its statistics on a device."""
-        return Style(Statistics(*(s.to(device) for s in self.statistics)), self.encoder, self.info)
+        return Style(Statistics(*(s.to(device) for s in self.statistics)), self.encoder_id, self.info)
 
 
 def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] | None = None) -> Style:
