@@ -30,7 +30,8 @@ class _ByBatchNorm(torch.autograd.Function):
         # With weights in float32 the statistics of half-precision input are float32, too.
         ones = torch.ones(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32))
         zeros = torch.zeros_like(ones)
-        found = [torch.native_batch_norm(one, ones, zeros, None, None, True, 0.0, EPSILON)[1:] for one in x.split(1)]
+        samples = torch.split(x, 1)
+        found = [torch.native_batch_norm(one, ones, zeros, None, None, True, 0.0, EPSILON)[1:] for one in samples]
         mean, inverse_std = (torch.stack(values) for values in zip(*found, strict=True))
         std = inverse_std.reciprocal()
         ctx.save_for_backward(x, mean, std)
@@ -47,7 +48,7 @@ class _ByBatchNorm(torch.autograd.Function):
         # Batch normalization with given statistics (0 and 1) computes this in one pass, rounded once.
         known = torch.zeros_like(mean[0]), torch.ones_like(mean[0])
         gradient, none = torch.empty_like(x), mean.new_empty(0)
-        for k, out in enumerate(gradient.split(1)):
+        for k, out in enumerate(torch.split(gradient, 1)):
             given = x[k : k + 1], scale[k], shift[k], *known, False, 0.0, 0.0
             torch.native_batch_norm(*given, out=(out, none, none))
         return gradient

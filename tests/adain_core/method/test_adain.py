@@ -100,8 +100,6 @@ def test_mixing_statistics_equals_mixing_outputs(content):
     mixed = adain(content, mix(styles, weights).statistics)
     expected = sum(w * adain(content, s.statistics) for w, s in zip(weights, styles, strict=True))
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-5)
-    scaled = mix(styles, [2 * w for w in weights])
-    torch.testing.assert_close(scaled.statistics.mean, mix(styles, weights).statistics.mean)
 
 
 def test_half_precision_stays_half(content, style):
@@ -124,16 +122,3 @@ def test_shapes_that_do_not_fit(content, style):
         adain(content, Statistics(torch.ones(1, 5), torch.ones(1, 5)))
     with pytest.raises(AdaINError, match="expected one weight for each of 8 channels"):
         adain(content, style, channels=torch.ones(7))
-
-
-@pytest.mark.parametrize("weights", [[0, 0], [1, -1], [1, float("nan")], [1]])
-def test_weights_that_cannot_mix(weights):
-    style = Style(Statistics(torch.ones(1, 8), torch.ones(1, 8)), "e")
-    with pytest.raises(AdaINError, match="expected"):
-        mix([style, style], weights)
-
-
-def test_styles_of_two_encoders_do_not_mix():
-    statistics = Statistics(torch.ones(1, 8), torch.ones(1, 8))
-    with pytest.raises(AdaINError, match=r"one encoder \(a\), found another \(b\)"):
-        mix([Style(statistics, "a"), Style(statistics, "b")], [1, 1])

@@ -6,35 +6,24 @@ import torch
 from adain_core.errors import AdaINError
 from adain_core.method import channel_masks
 from adain_core.method.normalization import Statistics
-from adain_core.method.spatial_masks import to_feature_grid
 
 
-def test_a_place_is_the_mean_of_its_pixels():
-    mask = torch.rand(2, 20, 17)
-    places = to_feature_grid(mask, (20, 17))
-    assert places.shape == (2, 3, 3)
-    torch.testing.assert_close(places[1, 0, 1], mask[1, :8, 8:16].mean())
-    torch.testing.assert_close(places[0, 2, 2], mask[0, 16:20, 16:17].mean(), msg="the border has fewer pixels")
+def test_range():
+    weights = channel_masks.from_range(10, 19, inside=0.5, outside=0.25)
+    assert weights.tolist() == [0.25] * 10 + [0.5] * 10 + [0.25] * 492
+    assert channel_masks.from_range(0, 511).tolist() == [1.0] * 512
 
 
-def test_masks_are_stretched_and_clamped():
-    mask = torch.zeros(10, 10)
-    mask[:, 5:] = 2
-    places = to_feature_grid(mask, (80, 160))
-    assert places.shape == (1, 10, 20)
-    assert places[0, :, 0].unique().tolist() == [0]
-    assert places[0, :, -1].unique().tolist() == [1]
-
-
-@pytest.mark.parametrize("mask", [torch.rand(1, 1, 4, 4), torch.rand(0, 4, 4), torch.full((1, 2, 2), float("inf"))])
-def test_masks_that_cannot_work(mask):
-    with pytest.raises(AdaINError, match="mask: expected"):
-        to_feature_grid(mask, (8, 8))
+@pytest.mark.parametrize(("first", "last"), [(5, 3), (-1, 3), (0, 512)])
+def test_ranges_that_cannot_be(first, last):
+    with pytest.raises(AdaINError, match=f"channels: expected first to last within 0-511, found '{first}-{last}'"):
+        channel_masks.from_range(first, last)
 
 
 def test_list():
     weights = channel_masks.from_list("0-3:1, 2:0.25,511", outside=0.1)
     assert weights[[0, 1, 2, 3, 4, 511]].tolist() == pytest.approx([1, 1, 0.25, 1, 0.1, 1])
+    assert channel_masks.from_list("7:0.5, 8", inside=0.5)[[6, 7, 8]].tolist() == [0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize("text", ["", "a", "0-600", "5-3:1", "1:x", "1;2", "-3"])
@@ -62,5 +51,5 @@ def test_combine(how, expected):
 
 
 def test_combine_unknown():
-    with pytest.raises(AdaINError, match="combine: expected one of"):
+    with pytest.raises(AdaINError, match="combine: expected one of multiply, maximum, minimum, add, found 'xor'"):
         channel_masks.combine(torch.ones(1), torch.ones(1), "xor")
