@@ -291,7 +291,7 @@ class _Report:
 def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:
     """A copy to train with: ComfyUI may have made its one in inference mode, in half precision, or may move it."""
     model = managed.model
-    encoder = VGGEncoder(model.architecture, model.padding)
+    encoder = VGGEncoder(model.architecture)
     encoder.load_state_dict(model.state_dict())
     encoder.fingerprint = model.fingerprint
     return encoder.to(host.compute_device())

@@ -85,7 +85,7 @@ def style_difference(content: Statistics, style: Statistics) -> Tensor:
 def by_difference(
     content: Statistics, style: Statistics, count: int, most: bool = True, inside: float = 1.0, outside: float = 0.0
 ) -> Tensor:
-    """``inside`` for the ``count`` channels with the greatest (or least) `style_difference`, ``outside`` for the others.
+    """``inside`` for the ``count`` channels of the greatest (or least) `style_difference`, ``outside`` for the others.
 
     Args:
         content, style: as of `style_difference`.

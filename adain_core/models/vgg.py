@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import AdaINError
-from .padding import PADDINGS, pad_one
+from ..errors import AdaINError, check_known
+from .padding import pad_one
 
 # Output channels of the 3x3 convolutions, block by block, up to relu4_1 (Simonyan & Zisserman, arXiv:1409.1556,
-# table 1, columns E and D). Between blocks stands a 2x2 max pooling.
+# table 1, columns E and D). Between blocks is a 2x2 max pooling.
 ARCHITECTURES: dict[str, tuple[tuple[int, ...], ...]] = {
     "vgg19": ((64, 64), (128, 128), (256, 256, 256, 256), (512,)),
     "vgg16": ((64, 64), (128, 128), (256, 256, 256), (512,)),
@@ -21,14 +21,13 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], ...]] = {
 
 
 def blocks_of(architecture: str) -> tuple[tuple[int, ...], ...]:
-    """The layer table of an architecture; AdaINError names the known ones when it is not among them."""
-    if architecture not in ARCHITECTURES:
-        raise AdaINError(f"architecture: expected one of {', '.join(ARCHITECTURES)}, found {architecture!r}")
+    """An architecture's row of `ARCHITECTURES`; AdaINError if there is none."""
+    check_known("architecture", architecture, tuple(ARCHITECTURES))
     return ARCHITECTURES[architecture]
 
 
 class BiasedConvolution(Protocol):
-    """What is used of `torch.nn.Conv2d`, which could also be without bias."""
+    """The part of `torch.nn.Conv2d` in use, with a bias (torch declares it as optional)."""
 
     out_channels: int
     weight: Tensor
@@ -40,12 +39,11 @@ class BiasedConvolution(Protocol):
 class VGGEncoder(nn.Module):
     """VGG to relu4_1 as the paper uses it (section 6.1).
 
-    3x3 convolutions with reflection padding, ReLU, 2x2 max pooling with ceil_mode. Images are RGB in 0..1: whatever
-    preprocessing the weights were trained with is folded into the first convolution when they are imported.
+    3x3 convolutions with reflection padding (`pad_one`), ReLU, 2x2 max pooling with ceil_mode. Images are RGB 0..1:
+    the preprocessing that the weights were trained with is folded into the first convolution when they are imported.
 
     Args:
         architecture: ``vgg19`` or ``vgg16``.
-        padding: ``reflect`` (a side of one pixel is repeated, see `pad_one`) or ``zeros``.
 
     Attributes:
         fingerprint: identifies the weights, set by `model_files.load_encoder`.
@@ -53,26 +51,23 @@ class VGGEncoder(nn.Module):
 
     c: Sequence[BiasedConvolution]
 
-    def __init__(self, architecture: str = "vgg19", padding: str = "reflect") -> None:
+    def __init__(self, architecture: str = "vgg19") -> None:
         super().__init__()
-        if padding not in PADDINGS:
-            raise AdaINError(f"padding: expected one of {', '.join(PADDINGS)}, found {padding!r}")
         self.architecture = architecture
-        self.padding = padding
         self.fingerprint = ""
         blocks = blocks_of(architecture)
         channels = [3, *(c for block in blocks for c in block)]
-        # Named c: the keys of the checkpoint files are c.{k}.weight and c.{k}.bias.
+        # The name c is part of the files: their keys are c.{k}.weight and c.{k}.bias.
         convolutions = (nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
-        self.c = nn.ModuleList(convolutions)  # type: ignore[assignment]  # that class does not tell what it holds
+        self.c = nn.ModuleList(convolutions)  # type: ignore[assignment]  # ModuleList has no element type
         self.first_of_block = tuple(sum(len(block) for block in blocks[:b]) for b in range(len(blocks)))
 
-    def layers(self, x: Tensor):
-        """Yields ``(k, output after ReLU)`` for every convolution in order."""
+    def layers(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yields ``(k, output after ReLU)`` for every convolution in order; ``x``: images ``[B, 3, H, W]``."""
         for k, convolution in enumerate(self.c):
             if k and k in self.first_of_block:
                 x = F.max_pool2d(x, 2, ceil_mode=True)
-            x = F.relu(convolution(pad_one(x, self.padding)), inplace=True)
+            x = F.relu(convolution(pad_one(x)), inplace=True)
             yield k, x
 
     def taps(self, images: Tensor) -> list[Tensor]:

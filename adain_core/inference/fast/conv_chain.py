@@ -65,11 +65,10 @@ class Convolution(Layer):
     In float32 by Winograd's algorithm on processors where that is faster.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True, padding: str = "reflect") -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True) -> None:
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.relu = relu
-        self.padding = padding
         wide = min(weight.shape[:2]) >= _WINOGRAD_CHANNELS
         self.winograd = _FAST_PRODUCTS and wide and weight.device.type == "cpu" and weight.dtype == torch.float32
         self.kernel: Tensor | None = None  # of Winograd's convolution, once it is worth while
@@ -81,7 +80,7 @@ class Convolution(Layer):
         return max(rows[0] - 1, 0), min(rows[1] + 1, height)
 
     def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
-        x = pad_one(x, self.padding, top=rows[0] == 0, bottom=rows[1] == height)
+        x = pad_one(x, top=rows[0] == 0, bottom=rows[1] == height)
         if self.winograd and x.shape[2] * x.shape[3] >= _WINOGRAD_PLACES:
             if self.kernel is None:
                 self.kernel = transform_kernel(self.weight)

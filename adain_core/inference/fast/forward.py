@@ -83,7 +83,7 @@ def _encoder_chains(encoder: VGGEncoder) -> list[list[Layer]]:
         if k and k in encoder.first_of_block:
             chains[-1].append(MaxPool())
             chains.append([])
-        chains[-1].append(Convolution(convolution.weight, convolution.bias, padding=encoder.padding))
+        chains[-1].append(Convolution(convolution.weight, convolution.bias))
     return chains
 
 

@@ -40,9 +40,8 @@ def test_fast_equals_plain(models, batch, height, width):
         torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("padding", ["reflect", "zeros"])
-def test_other_encoders(padding):
-    encoder = VGGEncoder("vgg16", padding).eval().requires_grad_(False)
+def test_the_other_architecture():
+    encoder = VGGEncoder("vgg16").eval().requires_grad_(False)
     images = torch.rand(1, 3, 33, 18)
     torch.testing.assert_close(fast(encoder)(images), encoder(images), atol=1e-5, rtol=1e-5)
 
