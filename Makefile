@@ -1,22 +1,31 @@
-# Both commands make .venv when it is missing, install into it, and run.
+# Each command makes .venv when it is missing, installs into it, and runs.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test
+.PHONY: demo quick test lint
 
 demo: $(VENV)/.run
 	mkdir -p out
 	$(RUN) -m adain_core stylize examples/content_astronaut.jpg examples/style_starry_night.jpg -o out/demo.png
 	@echo "The stylized photo is out/demo.png"
 
-test: $(VENV)/.dev
+# About a minute: all tests but the slow ones.
+quick: $(VENV)/.dev
+	$(RUN) -m ruff check .
+	$(RUN) -m pytest -m "not slow"
+
+# Everything.
+test: lint
+	$(RUN) -m pytest
+
+lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	mkdir -p $(VENV)/mypy
 	ln -sfn ../.. $(VENV)/mypy/adain_pack
 	$(RUN) -m mypy
-	$(RUN) -m pytest
+	PYTHONPATH=$(VENV)/mypy $(VENV)/bin/lint-imports --no-logo --no-cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,7 @@
-"""The command line: ``adain COMMAND ...`` or ``python -m adain_core COMMAND ...``. Each command is a file in this folder."""
+"""The command line, ``adain COMMAND ...`` or ``python -m adain_core COMMAND ...``.
+
+Each command is a file in this folder.
+"""
 
 from __future__ import annotations
 

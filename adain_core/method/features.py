@@ -44,5 +44,9 @@ class Features:
 
 
 def feature_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of the relu4_1 features of an image: ``ceil(H/8), ceil(W/8)``."""
+    """Height and width of the relu4_1 features of an image: ``ceil(H/8), ceil(W/8)``.
+
+    >>> feature_size(64, 65)
+    (8, 9)
+    """
     return -(-height // STRIDE), -(-width // STRIDE)

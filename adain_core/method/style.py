@@ -43,6 +43,12 @@ def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] 
     The paper mixes AdaIN's outputs, ``sum_k w_k AdaIN(x, y_k)`` with weights that sum to 1. AdaIN is linear in the
     style's statistics, so mixing the statistics gives the same result with one AdaIN instead of one per style.
 
+    Example:
+        >>> dark = Style(Statistics(torch.zeros(1, 2), torch.ones(1, 2)), "an encoder")
+        >>> light = Style(Statistics(torch.full((1, 2), 4.0), torch.ones(1, 2)), "an encoder")
+        >>> mix([dark, light], weights=[1, 3]).statistics.mean
+        tensor([[3., 3.]])
+
     Args:
         styles: at least one; a batch of 1 is broadcast.
         weights: one per style, at least 0; scaled here to sum to 1.

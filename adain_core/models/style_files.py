@@ -28,6 +28,12 @@ def save_style(path: str | Path, style: Style, thumbnail: Image.Image | None = N
         path: the file; its folder is made when missing.
         style: statistics ``[B, 512]``.
         thumbnail: a picture of it, scaled down here.
+
+    Example:
+        >>> style = Style(Statistics(torch.zeros(1, 512), torch.ones(1, 512)), "an encoder", {"name": "Plain"})
+        >>> save_style("plain.safetensors", style)
+        >>> load_style("plain.safetensors").info
+        {'name': 'Plain'}
     """
     metadata = {"format": FORMAT, "kind": "style", "encoder": style.encoder_id}
     metadata |= {key: style.info[key] for key in _INFO if style.info.get(key)}

@@ -41,10 +41,15 @@ class TemporalSmoother:
     """Stylizes the frames of one video in their order.
 
     Example:
+        >>> from adain_core import Stylizer
+        >>> stylizer = Stylizer.load(device="cpu")
+        >>> style = stylizer.style(torch.rand(1, 3, 64, 64))
         >>> smoother = TemporalSmoother(flow=True)
-        >>> for frame in frames:                                # [1, 3, H, W]
+        >>> for frame in torch.rand(2, 1, 3, 40, 56):
         ...     features, cuts = smoother.apply(stylizer.encode(frame), style)
         ...     out = smoother.blend(stylizer.decode(features), frame, cuts)
+        >>> out.shape
+        torch.Size([1, 3, 40, 56])
 
     Args:
         strength: how much of the past is kept, 0 (each frame by itself) .. 1 (nothing new until the next cut).
