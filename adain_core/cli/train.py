@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
-from ..devices import PRECISIONS
 from ..errors import AdaINError
 from ..models.bundled import DEFAULT_ENCODER
-from ..models.decoder import CONDITIONINGS, NORMALIZATIONS
 from ..models.model_files import load_decoder, load_encoder
-from ..training.config import OPTIMIZERS, STYLE_LOSSES, TrainingConfig
+from ..training.config import CHOICES, RANGES, TrainingConfig
 from ..training.distributed import start_processes
-from ..training.optimization.schedule import SCHEDULES, parse_crop_sizes
+from ..training.optimization.schedule import parse_crop_sizes
 from ..training.run.progress import TrainingProgress
 from ..training.trainer import Trainer
 
@@ -28,7 +26,7 @@ _DEFAULTS = TrainingConfig()
 _LINE_EVERY = 10.0  # seconds
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "train",
         help="train a decoder on two folders of images",
@@ -83,7 +81,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="W",
         help="weights of relu1_1, relu2_1, relu3_1, relu4_1 in the style loss (default: 1 1 1 1)",
     )
-    _option(group, "style_loss", "statistics or Gram matrices", STYLE_LOSSES)
+    _option(group, "style_loss", "statistics or Gram matrices")
     _option(group, "identity_share", "share of samples with content = style")
     _option(group, "reconstruction_weight", "of their pixel error")
     _option(group, "feature_weight", "of their error at relu1_1, relu2_1, relu3_1")
@@ -93,18 +91,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group.add_argument("--anchor", metavar="FILE", help="the anchor decoder (default: the one of --decoder)")
 
     group = parser.add_argument_group("optimizer")
-    _option(group, "optimizer", "Adam, or Muon for kernels", OPTIMIZERS)
+    _option(group, "optimizer", "Adam, or Muon for kernels")
     _option(group, "learning_rate", "at the start; with Muon a fraction of the weights' norm")
-    _option(group, "schedule", "how it falls", SCHEDULES)
+    _option(group, "schedule", "how it falls")
     _option(group, "warmup", "steps over which it rises first")
     _option(group, "decay", "of the decay schedule: 1 / (1 + decay * step)")
     _option(group, "final", "share of it at the end of the cosine schedule")
     _option(group, "clip", "largest norm of the gradient; 0: no limit")
-    _option(group, "precision", "of the convolutions; auto: float16 on CUDA, bfloat16 on CPUs that have it", PRECISIONS)
+    _option(group, "precision", "of the convolutions; auto: float16 on CUDA, bfloat16 on CPUs that have it")
 
-    group = parser.add_argument_group("ablations of the paper")
-    _option(group, "normalization", "in the decoder", NORMALIZATIONS)
-    _option(group, "conditioning", "what the decoder is given", CONDITIONINGS)
+    group = parser.add_argument_group("an ablation of the paper")
+    _option(group, "normalization", "in the decoder")
+    group.add_argument("--conditioning", default="adain", help=argparse.SUPPRESS)  # an option of version 1.0.0
 
     group = parser.add_argument_group("files")
     _option(group, "save_every", "steps between checkpoints; 0: only at the end")
@@ -114,6 +112,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int | None:
+    if options.conditioning != "adain":
+        raise AdaINError(
+            f"--conditioning: expected adain, found {options.conditioning!r}; benchmarks/ablations.py trains decoders "
+            "by concatenation"
+        )
     values = {field.name: getattr(options, field.name) for field in fields(TrainingConfig)}
     values |= {
         "crop_sizes": parse_crop_sizes(options.crop_sizes),
@@ -204,13 +207,16 @@ def _summarize(trainer: Trainer) -> None:
     print(f"{trainer.folder.decoder}: {trainer.step} of {trainer.config.steps} steps, {state}")
 
 
-def _option(group: argparse._ArgumentGroup, name: str, text: str, choices: tuple[str, ...] | None = None) -> None:
+def _option(group: argparse._ArgumentGroup, name: str, text: str) -> None:
+    """An option for a field of `TrainingConfig`, with the values it may have."""
     default = getattr(_DEFAULTS, name)
+    choices = CHOICES.get(name)
+    limits = f"{RANGES[name].limits}; " if name in RANGES else ""
     group.add_argument(
         f"--{name.replace('_', '-')}",
         type=type(default),
         default=default,
         choices=choices,
         metavar=None if choices else "N",
-        help=f"{text} (default: %(default)s)",
+        help=f"{text} ({limits}default: %(default)s)",
     )

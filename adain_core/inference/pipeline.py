@@ -18,7 +18,7 @@ from ..method.features import FEATURE_CHANNELS, STRIDE, Features, feature_size
 from ..method.normalization import check_not_empty
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_same_encoder
-from ..models.decoder import Decoder, check_features, check_takes_adain
+from ..models.decoder import Decoder, check_features
 from ..models.vgg import VGGEncoder, check_images
 from ..progress import ProgressCallback
 from .fast.forward import fast
@@ -133,10 +133,9 @@ def decode(
         ``[B, 3, H, W]`` float32 RGB 0..1, of exactly the content's size.
 
     Raises:
-        AdaINError: a decoder trained for another encoder or by concatenation.
+        AdaINError: a decoder trained for another encoder.
     """
     check_same_encoder(decoder.trained_for, features.encoder_id)
-    check_takes_adain(decoder)
     check_features(features.tensor, features.size)
     batch = features.tensor.shape[0]
     height, width = features.size

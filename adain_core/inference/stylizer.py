@@ -14,7 +14,7 @@ from ..memory import budget
 from ..method.features import Features
 from ..method.style import Style, check_same_encoder
 from ..models.bundled import load_pair
-from ..models.decoder import Decoder, check_takes_adain
+from ..models.decoder import Decoder
 from ..models.vgg import VGGEncoder
 from ..progress import ProgressCallback
 from .fallback import smaller_when_out_of_memory
@@ -27,9 +27,11 @@ class Stylizer:
     """Stylizes images with an encoder and a decoder trained for it.
 
     Example:
+        >>> photo, painting = torch.rand(1, 3, 40, 56), torch.rand(1, 3, 64, 64)  # RGB 0..1
         >>> stylizer = Stylizer.load()
-        >>> style = stylizer.style(painting)                    # once
-        >>> out = stylizer.stylize(photo, style, alpha=0.8)     # [B, 3, H, W] 0..1
+        >>> style = stylizer.style(painting)  # once
+        >>> stylizer.stylize(photo, style, alpha=0.8).shape
+        torch.Size([1, 3, 40, 56])
     """
 
     def __init__(
@@ -40,7 +42,6 @@ class Stylizer:
         precision: str = "float32",
     ) -> None:
         check_same_encoder(encoder.fingerprint, decoder.trained_for)
-        check_takes_adain(decoder)
         self.device = parse_device(device)
         dtype = parse_precision(precision, self.device)
         self.encoder = encoder.to(self.device, dtype).to(memory_format=torch.channels_last)
@@ -62,7 +63,7 @@ class Stylizer:
             precision: ``float32``, ``bfloat16``, ``float16``; ``auto``: float16 on CUDA, else float32.
 
         Raises:
-            AdaINError: a file that cannot be read, or a decoder trained for another encoder or by concatenation.
+            AdaINError: a file that cannot be read, or a decoder trained for another encoder.
         """
         return cls(*load_pair(encoder, decoder), device, precision)
 

@@ -57,7 +57,7 @@ def save_model(
     if isinstance(model, VGGEncoder):
         text |= {"fingerprint": encoder_fingerprint(model), "preprocessing": PREPROCESSING}
     else:
-        text |= {"normalization": model.normalization, "conditioning": model.conditioning}
+        text["normalization"] = model.normalization
     with atomic_write(path) as temporary:
         save_file(state, temporary, text)
 
@@ -93,11 +93,11 @@ def load_decoder(path: str | Path, encoder_id: str | None = None) -> Decoder:
             f"{path}: expected a decoder trained for this encoder ({encoder_id}), "
             f"found one trained for {trained_for or 'an encoder it does not name'}"
         )
-    decoder = Decoder(
-        metadata.get("architecture", "vgg19"),
-        metadata.get("normalization", "none"),
-        metadata.get("conditioning", "adain"),
-    )
+    if metadata.get("conditioning", "adain") != "adain":  # as version 1.0.0 could train one
+        raise AdaINError(
+            f"{path}: expected a decoder of AdaIN's output, found one of content and style features side by side"
+        )
+    decoder = Decoder(metadata.get("architecture", "vgg19"), metadata.get("normalization", "none"))
     _fill(decoder, state, path)
     decoder.trained_for = trained_for
     return decoder

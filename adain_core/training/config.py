@@ -1,30 +1,43 @@
-"""The configuration of a training: every number that decides what comes out, as one object that JSON can hold."""
+"""The configuration of a training: every number that decides what comes out, and the values each may have."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 import torch
 
 from ..devices import PRECISIONS, cpu_capabilities
-from ..errors import AdaINError
+from ..errors import AdaINError, check_known
 from ..method.features import TAPS
-from ..models.decoder import CONDITIONINGS, NORMALIZATIONS
+from ..models.decoder import NORMALIZATIONS
 from .optimization.schedule import SCHEDULES, check_crop_sizes
+from .ranges import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, SHARE, WEIGHT, Range
 
 STYLE_LOSSES = ("mean-std", "gram")
 OPTIMIZERS = ("adam", "muon")
-# May differ when a run is resumed: how long it goes on and what it writes. With another number of steps only the cosine
-# schedule goes on differently.
+# These may differ when a run is resumed: how long it goes on and what it writes. Another number of steps changes the
+# learning rate of the cosine schedule only.
 MAY_CHANGE = ("steps", "save_every", "preview_every", "keep")
+
+
+class UnsupportedTraining(AdaINError):
+    """A configuration of a kind of training that there is no longer."""
+
+
+def _within(allowed: Range, default: float) -> Any:
+    return field(default=default, metadata={"range": allowed})
+
+
+def _one_of(known: tuple[str, ...], default: str) -> Any:
+    return field(default=default, metadata={"choices": known})
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Defaults are the paper's (section 6.2) and, where it is silent, its authors' code's; but for ``style_reuse``.
+    """Defaults are the paper's (section 6.2); where it is silent, those of its authors' code; except ``style_reuse``.
 
     Attributes:
         steps: optimizer steps.
@@ -32,7 +45,7 @@ class TrainingConfig:
         crop_sizes: ``(first step, pixels)`` of each part of the training.
         resize: images are scaled to a short side between these two (evenly in its logarithm), never enlarged beyond
             what the crop needs, then cropped at random.
-        augment_styles: stretch a small style collection: a quarter of the style crops come from the content folder, a
+        augment_styles: for small style collections: a quarter of the style crops come from the content folder, a
             third get their colour channels shuffled, a tenth are inverted.
         style_reuse: how many batches in a row have the same style crops, each with other contents: their statistics
             are computed once, which saves up to a seventh of the time.
@@ -49,70 +62,57 @@ class TrainingConfig:
         learning_rate, schedule, warmup, decay, final: see `schedule.learning_rate`.
         clip: largest norm of the gradient; 0: no limit.
         normalization: ``none``, or the paper's ablations ``instance`` and ``batch`` (section 7.1).
-        conditioning: ``adain``, or the ablation ``concatenation`` (section 7.1).
         precision: ``float32``, ``bfloat16``, ``float16`` (CUDA only); ``auto``: float16 on CUDA, bfloat16 on CPUs that
             compute in it, else float32. Weights, statistics and losses are float32 always.
         seed: of initial weights, data order and crops.
         save_every, preview_every: steps; 0: only at the end.
         keep: how many checkpoints to keep.
+
+    Raises:
+        AdaINError: a value outside its range (`RANGES`), not among the known ones (`CHOICES`), or no loss at all.
     """
 
-    steps: int = 160_000
-    batch_size: int = 8
+    steps: int = _within(AT_LEAST_1, 160_000)
+    batch_size: int = _within(AT_LEAST_1, 8)
     crop_sizes: tuple[tuple[int, int], ...] = ((0, 256),)
     resize: tuple[int, int] = (512, 512)
     augment_styles: bool = False
-    style_reuse: int = 4
-    content_weight: float = 1.0
-    style_weight: float = 10.0
+    style_reuse: int = _within(AT_LEAST_1, 4)
+    content_weight: float = _within(WEIGHT, 1.0)
+    style_weight: float = _within(WEIGHT, 10.0)
     style_layers: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
-    style_loss: str = "mean-std"
-    identity_share: float = 0.0
-    reconstruction_weight: float = 0.0
-    feature_weight: float = 0.0
-    range_weight: float = 0.0
-    color_weight: float = 0.0
-    anchor_weight: float = 0.0
-    optimizer: str = "adam"
-    learning_rate: float = 1e-4
-    schedule: str = "decay"
-    warmup: int = 0
-    decay: float = 5e-5
-    final: float = 0.0
-    clip: float = 0.0
-    normalization: str = "none"
-    conditioning: str = "adain"
-    precision: str = "auto"
-    seed: int = 0
-    save_every: int = 1000
-    preview_every: int = 500
-    keep: int = 3
+    style_loss: str = _one_of(STYLE_LOSSES, "mean-std")
+    identity_share: float = _within(SHARE, 0.0)
+    reconstruction_weight: float = _within(WEIGHT, 0.0)
+    feature_weight: float = _within(WEIGHT, 0.0)
+    range_weight: float = _within(WEIGHT, 0.0)
+    color_weight: float = _within(WEIGHT, 0.0)
+    anchor_weight: float = _within(WEIGHT, 0.0)
+    optimizer: str = _one_of(OPTIMIZERS, "adam")
+    learning_rate: float = _within(POSITIVE, 1e-4)
+    schedule: str = _one_of(SCHEDULES, "decay")
+    warmup: int = _within(AT_LEAST_0, 0)
+    decay: float = _within(WEIGHT, 5e-5)
+    final: float = _within(WEIGHT, 0.0)
+    clip: float = _within(WEIGHT, 0.0)
+    normalization: str = _one_of(NORMALIZATIONS, "none")
+    precision: str = _one_of(PRECISIONS, "auto")
+    seed: int = _within(SEED, 0)
+    save_every: int = _within(AT_LEAST_0, 1000)
+    preview_every: int = _within(AT_LEAST_0, 500)
+    keep: int = _within(AT_LEAST_1, 3)
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("keep", 1), ("style_reuse", 1)):
-            self._expect(name, getattr(self, name) >= least, f"a whole number of at least {least}")
-        self._expect("seed", 0 <= self.seed < 2**64, "a whole number from 0 to 2**64 - 1")
-        for name in ("warmup", "save_every", "preview_every"):
-            self._expect(name, getattr(self, name) >= 0, "a whole number of at least 0")
-        self._expect("learning_rate", 0 < self.learning_rate < math.inf, "a number above 0")
-        self._expect("identity_share", 0 <= self.identity_share <= 1, "a share from 0 to 1")
-        for name in (
-            f.name for f in fields(self) if f.name.endswith("_weight") or f.name in ("decay", "final", "clip")
-        ):
-            self._expect(name, 0 <= getattr(self, name) < math.inf, "a number of at least 0")
+        for name, allowed in RANGES.items():
+            self._expect(name, getattr(self, name) in allowed, str(allowed))
+        for name, known in CHOICES.items():
+            check_known(name, getattr(self, name), known)
         layers = self.style_layers
-        self._expect("style_layers", len(layers) == len(TAPS) and min(layers) >= 0, "four numbers of at least 0")
+        self._expect(
+            "style_layers", len(layers) == len(TAPS) and all(w in WEIGHT for w in layers), "four numbers of at least 0"
+        )
         self._expect("resize", 16 <= self.resize[0] <= self.resize[1], "two rising numbers of pixels from 16 up")
         check_crop_sizes(self.crop_sizes)
-        for name, known in (
-            ("style_loss", STYLE_LOSSES),
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("normalization", NORMALIZATIONS),
-            ("conditioning", CONDITIONINGS),
-            ("precision", PRECISIONS),
-        ):
-            self._expect(name, getattr(self, name) in known, f"one of {', '.join(known)}")
         terms = (self.content_weight, self.style_weight, self.color_weight, self.anchor_weight)
         identity = self.identity_share * (self.reconstruction_weight + self.feature_weight)
         self._expect("content_weight", any(terms) or identity > 0, "a loss with a weight above 0")
@@ -130,15 +130,26 @@ class TrainingConfig:
 
     @classmethod
     def from_json(cls, text: str) -> TrainingConfig:
-        """Reads `to_json`'s text; AdaINError when it is none."""
+        """Reads `to_json`'s text, of version 1.0.0 as well.
+
+        Raises:
+            UnsupportedTraining: of an ablation that version 1.0.0 could train.
+            AdaINError: another text.
+        """
         try:
             values = json.loads(text)
+            conditioning = values.pop("conditioning", "adain")
             values["crop_sizes"] = tuple(tuple(entry) for entry in values["crop_sizes"])
             for name in ("resize", "style_layers"):
                 values[name] = tuple(values[name])
-            return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
+            config = cls(**values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AdaINError(f"expected a training configuration, found one that cannot be read ({error})") from None
+        if conditioning != "adain":
+            raise UnsupportedTraining(
+                f"conditioning: expected adain, found {conditioning!r}, with which only benchmarks/ablations.py trains"
+            )
+        return config
 
     def check_resumable(self, saved: TrainingConfig) -> None:
         """Raises AdaINError naming what differs from the configuration a run was started with."""
@@ -151,10 +162,16 @@ class TrainingConfig:
             )
 
 
-def with_regularizers(config: TrainingConfig, strength: float) -> TrainingConfig:
-    """The configuration with guards that hold colours and photographs while a decoder is far from done.
+RANGES: dict[str, Range] = {f.name: f.metadata["range"] for f in fields(TrainingConfig) if "range" in f.metadata}
+CHOICES: dict[str, tuple[str, ...]] = {
+    f.name: f.metadata["choices"] for f in fields(TrainingConfig) if "choices" in f.metadata
+}
 
-    The paper's losses alone let a decoder buy style statistics with wrong colours for the first thousands of steps.
+
+def with_regularizers(config: TrainingConfig, strength: float) -> TrainingConfig:
+    """The configuration with regularizers for short trainings.
+
+    With the paper's losses alone, colours are wrong and photographs come back changed for the first thousands of steps.
 
     Args:
         config: to add to.

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..method.adain import adain
 from ..method.losses import content_loss, style_terms
 from ..method.normalization import channel_statistics
-from ..models.decoder import Decoder, decoder_input
+from ..models.decoder import Decoder
 from ..models.vgg import VGGEncoder
 
 
@@ -64,12 +65,10 @@ def evaluate(encoder: VGGEncoder, decoder: Decoder, content: Tensor, style: Tens
     for x, y in zip(content.split(1), style.split(1), strict=True):
         x, y = (image.to(device, memory_format=torch.channels_last) for image in (x, y))
         features, taps = encoder(x), encoder.taps(y)
-        both = decoder.conditioning == "concatenation"
-        given, target = decoder_input(features, channel_statistics(taps[-1]), taps[-1] if both else None)
-        raw = decoder(given)
+        target = adain(features, channel_statistics(taps[-1]))
+        raw = decoder(target)
         output = raw.clamp(0, 1)
-        same, _ = decoder_input(features, channel_statistics(features), features if both else None)
-        again = decoder(same).clamp(0, 1)
+        again = decoder(adain(features, channel_statistics(features))).clamp(0, 1)
         found = encoder.taps(output)
         terms = style_terms(found, [channel_statistics(tap) for tap in taps])
         outside = (raw != output).float().mean()

@@ -12,10 +12,10 @@ import copy
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import AdaINError
+from ..images.resize import scale
 from ..method.adain import adain
 from ..method.losses import style_loss
 from ..method.normalization import Statistics, channel_statistics
@@ -115,18 +115,11 @@ def _average(statistics: list[list[Statistics]]) -> list[Statistics]:
 
 
 def _shrunk(image: Tensor) -> Tensor:
-    return _scaled(image, min(1.0, LARGEST_STYLE / max(image.shape[2:])))
+    return scale(image, min(1.0, LARGEST_STYLE / max(image.shape[2:])))
 
 
 def _crop(image: Tensor) -> Tensor:
     """The centre, the shorter side scaled down to CROP pixels."""
-    image = _scaled(image, min(1.0, CROP / min(image.shape[2:])))
+    image = scale(image, min(1.0, CROP / min(image.shape[2:])))
     top, left = (max(side - CROP, 0) // 2 for side in image.shape[2:])
     return image[..., top : top + CROP, left : left + CROP]
-
-
-def _scaled(image: Tensor, scale: float) -> Tensor:
-    if scale == 1:
-        return image
-    size = [max(1, round(side * scale)) for side in image.shape[2:]]
-    return F.interpolate(image, size, mode="bilinear", antialias=True).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""The loss of one batch: eq. 11 of the paper, and the guards beside it."""
+"""The loss of one batch: eq. 11 of the paper, and the regularizers beside it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..devices import parse_precision
+from ..method.adain import adain
 from ..method.fast_statistics import training_statistics
 from ..method.features import TAPS
 from ..method.losses import content_loss, gram_matrix, gram_style_terms, style_terms, weighted_sum
 from ..method.normalization import Statistics
-from ..models.decoder import Decoder, decoder_input
+from ..models.decoder import Decoder
 from ..models.vgg import VGGEncoder
 from .config import TrainingConfig
 from .data.samples import Batch
@@ -23,17 +24,15 @@ from .regularizers import anchor_loss, color_loss, range_loss, reconstruction_lo
 
 @dataclass(frozen=True)
 class _StyleTargets:
-    """What the losses and the decoder need of style images.
+    """What the style loss and AdaIN need of style images.
 
     Attributes:
-        targets: at each tap the statistics or the Gram matrix.
+        layers: at each tap the statistics (eq. 13) or the Gram matrices, of all images.
         statistics: at relu4_1.
-        features: at relu4_1, for concatenation only.
     """
 
-    targets: list[Any]
+    layers: list[Any]
     statistics: Statistics
-    features: Tensor | None
 
 
 class Objective:
@@ -71,21 +70,21 @@ class Objective:
         identity, others = (chosen.nonzero()[:, 0].to(device) for chosen in (batch.identity, ~batch.identity))
         autocast = torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32)
         with torch.no_grad():
-            photo = batch.content.to(self.dtype)
-            taps = self.encoder.taps(photo) if len(identity) else [self.encoder(photo)]
-            look = self._look(batch, taps, identity, others)
+            content = batch.content.to(self.dtype)
+            taps = self.encoder.taps(content) if len(identity) else [self.encoder(content)]
+            style = self._style_targets(batch, taps, identity, others)
             # The target is not rounded to the precision of the convolutions.
-            given, target = decoder_input(taps[-1].float(), look.statistics, look.features)
+            target = adain(taps[-1].float(), style.statistics)
             with autocast:
                 anchor = self.anchor(target) if self.anchor is not None else None
         with autocast:
-            output = decoder(given)
+            output = decoder(target)
         features = self.encoder.taps(output.to(self.dtype)) if self.needs_features else []
         output = output.float()
         terms: dict[str, tuple[float, Tensor]] = {}
         if features:
             terms["content"] = (config.content_weight, content_loss(features[-1], target))
-            layers = (gram_style_terms if config.style_loss == "gram" else style_terms)(features, look.targets)
+            layers = (gram_style_terms if config.style_loss == "gram" else style_terms)(features, style.layers)
             terms["style"] = (config.style_weight, weighted_sum(layers, config.style_layers))
             terms |= {f"style {tap}": (0.0, term) for tap, term in zip(TAPS, layers, strict=True)}
         if config.identity_share > 0:
@@ -105,9 +104,14 @@ class Objective:
         total = weighted_sum([term for _, term in used], [weight for weight, _ in used])
         return total, {"total": total.detach()} | {name: term.detach() for name, (_, term) in terms.items()}
 
-    def _look(self, batch: Batch, photo_taps: list[Tensor], identity: Tensor, others: Tensor) -> _StyleTargets:
-        """Of the batch's style images. Those of identity samples are the photos, encoded already; the others' are
-        kept for the next batch that has the same ones (`TrainingConfig.style_reuse`)."""
+    def _style_targets(
+        self, batch: Batch, content_taps: list[Tensor], identity: Tensor, others: Tensor
+    ) -> _StyleTargets:
+        """Encodes the batch's style images, as few of them as possible.
+
+        Those of identity samples are the content images, which are encoded already. Those of the other samples are
+        kept for the next batch, which may have the same (`TrainingConfig.style_reuse`).
+        """
         if self._known is None or self._known[0] != batch.styles:
             self._known = None  # frees the memory before it is needed
             fresh = self._describe(self.encoder.taps(batch.style[others].to(self.dtype))) if len(others) else None
@@ -115,30 +119,29 @@ class Objective:
         known = self._known[1]
         if known is not None and not len(identity):
             return known
-        same = self._describe([tap[identity] for tap in photo_taps])
+        same = self._describe([tap[identity] for tap in content_taps])
         return same if known is None else _joined(known, same, torch.cat([others, identity]).argsort())
 
     def _describe(self, taps: list[Tensor]) -> _StyleTargets:
         statistics = training_statistics(taps[-1])
         if self.config.style_loss == "gram":
-            targets: list[Any] = [gram_matrix(tap) for tap in taps]
-        else:
-            targets = [*(training_statistics(tap) for tap in taps[:-1]), statistics]
-        return _StyleTargets(
-            targets, statistics, taps[-1].float() if self.config.conditioning == "concatenation" else None
-        )
+            return _StyleTargets([gram_matrix(tap) for tap in taps], statistics)
+        return _StyleTargets([*(training_statistics(tap) for tap in taps[:-1]), statistics], statistics)
 
 
 def _joined(first: _StyleTargets, second: _StyleTargets, order: Tensor) -> _StyleTargets:
-    """Two parts of a batch as one, in that order."""
+    """The targets of two parts of a batch as those of the whole, its samples in that order."""
 
-    def join(a, b):
-        if isinstance(a, Statistics):
-            return Statistics(*(join(x, y) for x, y in zip(a, b, strict=True)))
-        return None if a is None else torch.cat([a, b])[order]
+    def join(a: Tensor, b: Tensor) -> Tensor:
+        return torch.cat([a, b])[order]
+
+    def join_statistics(a: Statistics, b: Statistics) -> Statistics:
+        return Statistics(join(a.mean, b.mean), join(a.std, b.std))
 
     return _StyleTargets(
-        [join(a, b) for a, b in zip(first.targets, second.targets, strict=True)],
-        join(first.statistics, second.statistics),
-        join(first.features, second.features),
+        [
+            join_statistics(a, b) if isinstance(a, Statistics) else join(a, b)
+            for a, b in zip(first.layers, second.layers, strict=True)
+        ],
+        join_statistics(first.statistics, second.statistics),
     )

@@ -15,19 +15,15 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import AdaINError
-from ..method.normalization import channel_statistics
-from ..method.style import check_same_encoder
-from ..models.decoder import Decoder, decoder_input
-from ..models.model_files import encoder_fingerprint, fingerprint
+from ..models.decoder import Decoder
 from ..models.vgg import VGGEncoder
-from .config import TrainingConfig, training_precision
+from .config import TrainingConfig
 from .data.batches import stream
-from .data.image_sets import FolderOrFiles, TrainingImages
+from .data.image_sets import FolderOrFiles
 from .data.samples import Batch
 from .distributed import Processes
 from .evaluation import Evaluation, evaluate
 from .objective import Objective
-from .optimization.initialization import new_decoder, scale_to_unit_variance
 from .optimization.optimizers import make_optimizers, set_learning_rate
 from .optimization.schedule import learning_rate
 from .run.folder import RunFolder
@@ -35,10 +31,10 @@ from .run.history import History
 from .run.plots import sample_grid
 from .run.progress import Pace, TrainingProgress
 from .run.state import TrainingState, capture
+from .setup import prepare
 
 log = logging.getLogger(__name__)
 
-FEW_STEPS = 5000  # from new weights, fewer than these leave grey pictures
 _CUDA_REPORT_EVERY = 10  # reading losses makes the host wait for the GPU
 
 
@@ -93,38 +89,31 @@ class Trainer:
     ) -> None:
         self.processes = processes or Processes(0, 1, next(encoder.parameters()).device)
         self.device = self.processes.device
-        self.config = replace(config, precision=training_precision(config.precision, self.device))
+        self.folder = RunFolder(folder, export)
+        setup = prepare(encoder, config, content, style, self.folder, start, anchor, resume, self.processes)
+        self.config = setup.config
+        self.encoder = setup.encoder
+        self.encoder_id = setup.encoder_id
+        self.warnings = setup.warnings
         self.workers = workers
         self.info = dict(info or {})
+        self._inputs = setup.inputs
+        self._pairs, self._held_out = setup.images.pairs, setup.images.held_out
+        self.skipped = setup.images.skipped
+        self._objective = Objective(self.encoder, self.config, setup.anchor)
+        self.decoder = setup.decoder
+        self._network = self.processes.wrap(self.decoder)
+        self.optimizers = make_optimizers(self.decoder, self.config.optimizer)
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "float16")
         self.step = 0
         self.history = History()
+        if setup.resumed is not None:
+            self._restore(*setup.resumed)
         self.evaluation: Evaluation | None = None
-        self.fingerprint = encoder.fingerprint or encoder_fingerprint(encoder)
         self._stop = False
         self._saved_step: int | None = None
         self._previewed_step: int | None = None
-        self._check(start, anchor)
-        self.folder = RunFolder(folder, export)
-
-        self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-        self.warnings: list[str] = []
-        images = TrainingImages.read(content, style, self.config)
-        self._pairs, self._held_out = images.pairs, images.held_out
-        self.skipped = images.skipped
-        self._objective = Objective(self.encoder, self.config, self._frozen(anchor or start))
-        self._inputs = images.fingerprints | {
-            name: fingerprint(decoder.state_dict(), decoder.architecture)
-            for name, decoder in (("decoder", start), ("anchor", anchor))
-            if decoder is not None
-        }
-        found = self._find_state(resume)
-        self.decoder = self._first_decoder(encoder.architecture, start, new=start is None and found is None)
-        self._ddp = self.processes.wrap(self.decoder)
-        self.optimizers = make_optimizers(self.decoder, self.config.optimizer)
-        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "float16")
-        if found is not None:
-            self._restore(*found)
-        self.warnings += self._warn(start)
+        self._preview: Image.Image | None = None
         self.processes.wait()  # nobody writes before everybody has read
 
     @property
@@ -148,15 +137,15 @@ class Trainer:
         Raises:
             TrainingDiverged: naming the step and the last good checkpoint.
         """
-        every = _CUDA_REPORT_EVERY if self.device.type == "cuda" else 1
-        pending: list[dict[str, Tensor]] = []
+        cuda = self.device.type == "cuda"
+        every = _CUDA_REPORT_EVERY if cuda else 1
+        pending: list[dict[str, Tensor]] = []  # losses that are still on the device
         pace = Pace(self.step)
         if self._saved_step is None:
             self.save()
-        pin = self.device.type == "cuda"
         steps = range(self.step, self.config.steps)
         p = self.processes
-        with closing(stream(self._pairs, steps, self.workers, p.rank, p.world, pin)) as batches:
+        with closing(stream(self._pairs, steps, self.workers, p.rank, p.world, pin=cuda)) as batches:
             for batch in batches:
                 pending.append(self.step_on(batch))
                 self.step += 1
@@ -165,7 +154,7 @@ class Trainer:
                 if not (save or preview or self.step % every == 0):
                     continue
                 stop = p.any(self._stop)
-                self._note(pending)
+                self._record(pending)
                 if preview:
                     self.preview()
                 if save:
@@ -177,145 +166,6 @@ class Trainer:
                     break
         self.finish()
         return self.decoder.eval()
-
-    def finish(self) -> None:
-        """Brings checkpoint, preview and the figures in the decoder's file up to the present step."""
-        self.save()  # first: whoever interrupts may not wait for a preview
-        if self.preview() is not None:
-            self._save_decoder()
-
-    def save(self) -> None:
-        """Writes a checkpoint and the decoder, unless that is done for this step already."""
-        if self._saved_step == self.step or not self.processes.first:
-            return
-        self._check_weights()
-        # Before the checkpoint: a decoder newer than the step that a killed run resumes from does no harm.
-        self._save_decoder()
-        state = TrainingState(
-            self.step,
-            self.config,
-            self.fingerprint,
-            self._inputs,
-            self.history,
-            capture(self.decoder, self.optimizers),
-            self._scaler.state_dict(),
-        )
-        self.folder.save_state(state, self.skipped)
-        self._saved_step = self.step
-
-    def _save_decoder(self) -> None:
-        self.folder.save_decoder(self.decoder, self._metadata())
-
-    def preview(self) -> Image.Image | None:
-        """Decodes the held-out pairs, writes the grid, and measures it; None on processes that do not write."""
-        if not self.processes.first or self._previewed_step == self.step:
-            return None
-        content, style = self._held_out
-        self.evaluation = evaluate(self.encoder, self.decoder, content, style)
-        self._previewed_step = self.step
-        self._preview = sample_grid(
-            {
-                "content": content,
-                "style": style,
-                "stylized": self.evaluation.outputs,
-                "content = style": self.evaluation.reconstructions,
-            }
-        )
-        self.folder.save_preview(self._preview, self.step)
-        log.info("step %d, held-out pairs: %s", self.step, json.dumps(self.evaluation.figures()))
-        return self._preview
-
-    def _check(self, start: Decoder | None, anchor: Decoder | None) -> None:
-        config, world = self.config, self.processes.world
-        if config.batch_size % world:
-            raise AdaINError(
-                f"batch_size: expected a multiple of the {world} processes that share it, found {config.batch_size}"
-            )
-        if config.anchor_weight > 0 and anchor is None and start is None:
-            raise AdaINError("anchor_weight: expected an anchor decoder, or a decoder to start from, with it")
-        for decoder in filter(None, (start, anchor)):
-            check_same_encoder(self.fingerprint, decoder.trained_for)
-        anchored = (anchor or start) if config.anchor_weight > 0 else anchor
-        if anchored is not None and anchored.conditioning != "adain":
-            raise AdaINError("anchor: expected a decoder of AdaIN's output, found one of concatenated features")
-        if start is not None and (start.normalization, start.conditioning) != (
-            config.normalization,
-            config.conditioning,
-        ):
-            raise AdaINError(
-                f"decoder: expected normalization {config.normalization} and conditioning {config.conditioning} as "
-                f"configured, found {start.normalization} and {start.conditioning}"
-            )
-
-    def _find_state(self, resume: bool) -> tuple[TrainingState, Path] | None:
-        found = self.folder.newest_state(resume, write=self.processes.first)
-        if found is not None:
-            state, _ = found
-            self.config.check_resumable(state.config)
-            check_same_encoder(self.fingerprint, state.encoder_id)
-            self._check_inputs(state.inputs)
-        if not self.processes.equal(found[0].step if found else -1):
-            raise AdaINError(
-                f"{self.folder.path}: expected every process to find the same checkpoint there, found different ones; "
-                "the folder must be on a disk that all machines share"
-            )
-        return found
-
-    def _check_inputs(self, saved: dict[str, str]) -> None:
-        """A run goes on from what it was started with; with other images it may, but not to the bit."""
-        for name in ("decoder", "anchor"):
-            if name in self._inputs and self._inputs[name] != saved.get(name):
-                raise AdaINError(
-                    f"{name}: expected the one that the run in {self.folder.path} was started with, found another; "
-                    "train under another name, or leave it out to go on"
-                )
-        for name in ("content", "style"):
-            if self._inputs[name] != saved[name]:
-                self.warnings.append(f"the {name} images are others than when the run was started")
-        self._inputs = saved
-
-    def _first_decoder(self, architecture: str, start: Decoder | None, new: bool) -> Decoder:
-        config = self.config
-        decoder = new_decoder(architecture, config.normalization, config.conditioning, config.seed)
-        if start is not None:
-            decoder.load_state_dict(start.state_dict())
-        decoder.trained_for = self.fingerprint
-        # Kernels in the layout the convolutions want, before optimizers and DistributedDataParallel see them.
-        decoder = decoder.to(self.device).to(memory_format=torch.channels_last).train()
-        if new:
-            batch = self._pairs.collate([self._pairs[n] for n in range(min(config.batch_size, 8))])
-            with torch.no_grad():
-                content, style = (self.encoder(x.to(self.device)) for x in (batch.content, batch.style))
-                both = style if config.conditioning == "concatenation" else None
-                scale_to_unit_variance(decoder, decoder_input(content, channel_statistics(style), both)[0])
-        return decoder
-
-    def _frozen(self, decoder: Decoder | None) -> Decoder | None:
-        if decoder is None or self.config.anchor_weight == 0:
-            return None
-        copy = Decoder(decoder.architecture, decoder.normalization, decoder.conditioning)
-        copy.load_state_dict(decoder.state_dict())
-        return copy.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-
-    def _restore(self, state: TrainingState, path: Path) -> None:
-        state.restore(self.decoder, self.optimizers, path)
-        if state.scaler:
-            self._scaler.load_state_dict(state.scaler)
-        self.step = state.step
-        self.history = state.history
-        log.info("resumed from %s at step %d", path, state.step)
-
-    def _warn(self, start: Decoder | None):
-        config = self.config
-        if start is None and self.step == 0 and config.style_weight > 0 and config.steps < FEW_STEPS:
-            yield (
-                f"{config.steps} steps from new weights will leave grey pictures: expect colours after some "
-                f"{FEW_STEPS}, good ones after 20 times that, or start from a trained decoder"
-            )
-
-    def batch(self, step: int) -> Batch:
-        """What this process trains on at a step."""
-        return next(iter(stream(self._pairs, range(step, step + 1), 0, self.processes.rank, self.processes.world)))
 
     def step_on(self, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step on a batch. Returns the losses, still on the device."""
@@ -332,8 +182,8 @@ class Trainer:
         set_learning_rate(self.optimizers, rate)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        self._ddp.train()
-        total, terms = self._objective(self._ddp, batch)
+        self._network.train()
+        total, terms = self._objective(self._network, batch)
         self._scaler.scale(total).backward()
         if config.clip > 0:
             for optimizer in self.optimizers:
@@ -344,7 +194,11 @@ class Trainer:
         self._scaler.update()
         return terms
 
-    def _note(self, pending: list[dict[str, Tensor]]) -> None:
+    def batch(self, step: int) -> Batch:
+        """What this process trains on at a step."""
+        return next(iter(stream(self._pairs, range(step, step + 1), 0, self.processes.rank, self.processes.world)))
+
+    def _record(self, pending: list[dict[str, Tensor]]) -> None:
         """Moves losses from the device into the history, in one transfer, and checks them."""
         if not pending:
             return
@@ -384,10 +238,66 @@ class Trainer:
             self.save()
             raise
 
+    def finish(self) -> None:
+        """Brings checkpoint, preview and the figures in the decoder's file up to the present step."""
+        self.save()  # first: whoever interrupts may not wait for a preview
+        if self.preview() is not None:
+            self._save_decoder()
+
+    def save(self) -> None:
+        """Writes a checkpoint and the decoder, unless that is done for this step already."""
+        if self._saved_step == self.step or not self.processes.first:
+            return
+        self._check_weights()
+        self.folder.save_config(self.config)
+        # Before the checkpoint: a decoder newer than the step that a killed run resumes from does no harm.
+        self._save_decoder()
+        state = TrainingState(
+            self.step,
+            self.config,
+            self.encoder_id,
+            self._inputs,
+            self.history,
+            capture(self.decoder, self.optimizers),
+            self._scaler.state_dict(),
+        )
+        self.folder.save_state(state, self.skipped)
+        self._saved_step = self.step
+
+    def preview(self) -> Image.Image | None:
+        """Decodes the held-out pairs, writes the grid, and measures it; None on processes that do not write."""
+        if not self.processes.first or self._previewed_step == self.step:
+            return None
+        content, style = self._held_out
+        self.evaluation = evaluate(self.encoder, self.decoder, content, style)
+        self._previewed_step = self.step
+        self._preview = sample_grid(
+            {
+                "content": content,
+                "style": style,
+                "stylized": self.evaluation.outputs,
+                "content = style": self.evaluation.reconstructions,
+            }
+        )
+        self.folder.save_preview(self._preview, self.step)
+        log.info("step %d, held-out pairs: %s", self.step, json.dumps(self.evaluation.figures()))
+        return self._preview
+
+    def _save_decoder(self) -> None:
+        self.folder.save_decoder(self.decoder, self._metadata())
+
     def _metadata(self) -> dict[str, str]:
-        text = {"encoder": self.fingerprint, "steps": str(self.step), "training": self.config.to_json()}
+        text = {"encoder": self.encoder_id, "steps": str(self.step), "training": self.config.to_json()}
         if self.history.rows:
             text["losses"] = json.dumps({name: round(value, 4) for name, value in self.history.latest().items()})
         if self.evaluation is not None and self._previewed_step == self.step:
             text["held_out"] = json.dumps(self.evaluation.figures())
         return text | self.info
+
+    def _restore(self, state: TrainingState, path: Path) -> None:
+        state.restore(self.decoder, self.optimizers, path)
+        if state.scaler:
+            self._scaler.load_state_dict(state.scaler)
+        self.step = state.step
+        self.history = state.history
+        log.info("resumed from %s at step %d", path, state.step)

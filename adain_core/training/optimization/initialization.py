@@ -13,11 +13,11 @@ from ...models.padding import pad_one
 _IMAGE_MEAN, _IMAGE_STD = 0.45, 0.25
 
 
-def new_decoder(architecture: str, normalization: str, conditioning: str, seed: int) -> Decoder:
+def new_decoder(architecture: str, normalization: str, seed: int) -> Decoder:
     """A decoder with PyTorch's default initialization from that seed; the process's random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Decoder(architecture, normalization, conditioning)
+        return Decoder(architecture, normalization)
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def scale_to_unit_variance(decoder: Decoder, features: Tensor) -> None:
 
     Args:
         decoder: changed in place.
-        features: a batch of what it will be given, ``[B, C, h, w]``.
+        features: a batch of what it will be given, ``[B, 512, h, w]``.
     """
     x = features
     last = len(decoder.c) - 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -13,12 +15,12 @@ from torch import Tensor, nn
 
 from ...errors import AdaINError
 from ...files import atomic_write
-from ...models.tensor_files import check_state, read_safetensors
+from ...models.tensor_files import check_state, read_metadata, read_safetensors
 from ..config import TrainingConfig
 from .history import History
 
 KIND = "training"
-_PATTERN = "step-*.safetensors"
+_NAME = re.compile(r"step-(\d{8,})\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class TrainingState:
     inputs: dict[str, str]
     history: History
     tensors: dict[str, Tensor]
-    scaler: dict
+    scaler: dict[str, Any]
 
     def restore(self, decoder: nn.Module, optimizers: Sequence[torch.optim.Optimizer], path: Path) -> None:
         """Puts everything back where `capture` took it from; AdaINError when it does not fit."""
@@ -107,21 +109,15 @@ def load_state(path: Path) -> TrainingState:
     return TrainingState(int(text["step"]), config, text["encoder"], inputs, history, tensors, scaler)
 
 
+def is_state(path: Path) -> bool:
+    """Whether a file is a checkpoint of a training, by its metadata alone."""
+    try:
+        return read_metadata(path).get("kind") == KIND
+    except AdaINError:
+        return False
+
+
 def saved_states(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first."""
-    return sorted(folder.glob(_PATTERN))
-
-
-def remove_leftovers(run: Path, export: Path | None = None) -> None:
-    """Removes what a process that was killed while writing left: hidden temporary files of `atomic_write`.
-
-    Args:
-        run: folder of a training, which alone writes there.
-        export: the file outside of it that the training writes as well.
-    """
-    found = [path for place in (run, run / "checkpoints", run / "previews") for path in place.glob(".*")]
-    if export is not None:
-        found += export.parent.glob(f".{export.stem}.*{export.suffix}")
-    for path in found:
-        if path.is_file():
-            path.unlink(missing_ok=True)
+    """The checkpoints in a folder, oldest first: files with the names that `save_state` gives, and no others."""
+    steps = {path: _NAME.fullmatch(path.name) for path in folder.glob("step-*")}
+    return sorted((path for path, found in steps.items() if found), key=lambda path: int(path.stem.split("-")[1]))

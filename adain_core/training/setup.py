@@ -1,0 +1,172 @@
+"""What a training begins with: arguments that fit together, images, the state it resumes from, the first decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ..errors import AdaINError
+from ..method.adain import adain
+from ..method.normalization import channel_statistics
+from ..method.style import check_same_encoder
+from ..models.decoder import Decoder
+from ..models.model_files import encoder_fingerprint, fingerprint
+from ..models.vgg import VGGEncoder
+from .config import TrainingConfig, training_precision
+from .data.image_sets import FolderOrFiles, TrainingImages
+from .data.samples import Pairs
+from .distributed import Processes
+from .optimization.initialization import new_decoder, scale_to_unit_variance
+from .run.folder import RunFolder
+from .run.state import TrainingState
+
+M = TypeVar("M", bound=nn.Module)
+
+FEW_STEPS = 5000  # from new weights, fewer than these leave grey pictures
+_IMAGES_FOR_WEIGHTS = 8  # at most: new weights are scaled on the first of the training
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A training that can begin.
+
+    Attributes:
+        config: with the precision it will have on the device.
+        encoder: on the device, frozen.
+        encoder_id: its fingerprint.
+        images: to train on, and held out.
+        inputs: fingerprints of what the run was started with: ``content``, ``style``, ``decoder``, ``anchor``.
+        decoder: to train, on the device, in training mode. Its weights are those to start from, or new ones, or, with
+            ``resumed``, still to be restored.
+        anchor: for the anchor loss, on the device, frozen; None without that loss.
+        resumed: the state to go on from and its file; None: from step 0.
+        warnings: sentences the user should read before the training begins.
+    """
+
+    config: TrainingConfig
+    encoder: VGGEncoder
+    encoder_id: str
+    images: TrainingImages
+    inputs: dict[str, str]
+    decoder: Decoder
+    anchor: Decoder | None
+    resumed: tuple[TrainingState, Path] | None
+    warnings: list[str]
+
+
+def prepare(
+    encoder: VGGEncoder,
+    config: TrainingConfig,
+    content: FolderOrFiles,
+    style: FolderOrFiles,
+    folder: RunFolder,
+    start: Decoder | None,
+    anchor: Decoder | None,
+    resume: bool,
+    processes: Processes,
+) -> Setup:
+    """Checks everything that can be known before the first step.
+
+    Args and Raises: as of `trainer.Trainer`.
+    """
+    device = processes.device
+    config = replace(config, precision=training_precision(config.precision, device))
+    encoder_id = encoder.fingerprint or encoder_fingerprint(encoder)
+    check_arguments(config, encoder_id, start, anchor, processes.world)
+    images = TrainingImages.read(content, style, config)
+    inputs = images.fingerprints | {
+        name: fingerprint(decoder.state_dict(), decoder.architecture)
+        for name, decoder in (("decoder", start), ("anchor", anchor))
+        if decoder is not None
+    }
+    warnings: list[str] = []
+    resumed = folder.newest_state(resume, write=processes.first)
+    if resumed is not None:
+        state, _ = resumed
+        config.check_resumable(state.config)
+        check_same_encoder(encoder_id, state.encoder_id)
+        warnings += check_inputs(inputs, state.inputs, folder.path)
+        inputs = state.inputs
+    step = resumed[0].step if resumed is not None else None
+    if not processes.equal(-1 if step is None else step):
+        raise AdaINError(
+            f"{folder.path}: expected every process to find the same checkpoint there, found different ones; "
+            "the folder must be on a disk that all machines share"
+        )
+    encoder = _on_device(encoder, device).eval().requires_grad_(False)
+    decoder = new_decoder(encoder.architecture, config.normalization, config.seed)
+    if start is not None:
+        decoder.load_state_dict(start.state_dict())
+    decoder.trained_for = encoder_id
+    # Before optimizers and DistributedDataParallel see the weights.
+    decoder = _on_device(decoder, device).train()
+    if start is None and step is None:
+        _scale_new_weights(decoder, encoder, images.pairs)
+    if start is None and not step and config.style_weight > 0 and config.steps < FEW_STEPS:
+        warnings.append(
+            f"{config.steps} steps from new weights will leave grey pictures: expect colours after some "
+            f"{FEW_STEPS}, good ones after 20 times that, or start from a trained decoder"
+        )
+    target = (anchor or start) if config.anchor_weight > 0 else None
+    frozen = None if target is None else _frozen_copy(target, device)
+    return Setup(config, encoder, encoder_id, images, inputs, decoder, frozen, resumed, warnings)
+
+
+def check_arguments(
+    config: TrainingConfig, encoder_id: str, start: Decoder | None, anchor: Decoder | None, world: int
+) -> None:
+    """Raises AdaINError unless the decoders fit the encoder and the configuration, and the batch the processes."""
+    if config.batch_size % world:
+        raise AdaINError(
+            f"batch_size: expected a multiple of the {world} processes that share it, found {config.batch_size}"
+        )
+    if config.anchor_weight > 0 and anchor is None and start is None:
+        raise AdaINError("anchor_weight: expected an anchor decoder, or a decoder to start from, with it")
+    for decoder in filter(None, (start, anchor)):
+        check_same_encoder(encoder_id, decoder.trained_for)
+    if start is not None and start.normalization != config.normalization:
+        raise AdaINError(
+            f"decoder: expected normalization {config.normalization} as configured, found {start.normalization}"
+        )
+
+
+def check_inputs(found: dict[str, str], saved: dict[str, str], folder: Path) -> list[str]:
+    """Compares what a run is resumed with to what it was started with, both as fingerprints by name.
+
+    Returns:
+        A warning for each list of images that is another: with it a run can go on, but not to the bit.
+
+    Raises:
+        AdaINError: another decoder or anchor.
+    """
+    for name in ("decoder", "anchor"):
+        if name in found and found[name] != saved.get(name):
+            raise AdaINError(
+                f"{name}: expected the one that the run in {folder} was started with, found another; "
+                "train under another name, or leave it out to go on"
+            )
+    changed = [name for name in ("content", "style") if found[name] != saved[name]]
+    return [f"the {name} images are others than when the run was started" for name in changed]
+
+
+def _scale_new_weights(decoder: Decoder, encoder: VGGEncoder, pairs: Pairs) -> None:
+    """Fits new weights to the features of the first samples."""
+    device = next(decoder.parameters()).device
+    batch = pairs.collate([pairs[n] for n in range(min(pairs.config.batch_size, _IMAGES_FOR_WEIGHTS))])
+    with torch.no_grad():
+        content, style = (encoder(images.to(device)) for images in (batch.content, batch.style))
+        scale_to_unit_variance(decoder, adain(content, channel_statistics(style)))
+
+
+def _on_device(model: M, device: torch.device) -> M:
+    return model.to(device).to(memory_format=torch.channels_last)  # the layout in which convolutions are fast
+
+
+def _frozen_copy(decoder: Decoder, device: torch.device) -> Decoder:
+    copy = Decoder(decoder.architecture, decoder.normalization)
+    copy.load_state_dict(decoder.state_dict())
+    return _on_device(copy, device).eval().requires_grad_(False)
