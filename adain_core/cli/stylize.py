@@ -50,7 +50,8 @@ def run(options: argparse.Namespace) -> None:
     )
     allowed = None if options.max_memory is None else parse_bytes(options.max_memory)
     stylizer = load_stylizer(options, options.precision)
-    with tqdm(desc="stylize", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
+    # Delayed, so that a mistake found before the work leaves one line and no bar.
+    with tqdm(desc="stylize", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}", delay=0.5) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

@@ -5,25 +5,17 @@ from __future__ import annotations
 import math
 
 from ..method.features import STRIDE
-from .tiling import HALO, MIN_TILE_SIZE
+from .tiling import MIN_TILE_SIZE
 
 # Peak of encoder or decoder beside its input, per pixel of the tile, in float32: the first block's pooled output, 64
 # bytes, and what it becomes, 32. Above it all the bands of `conv_chain` and Winograd's kernels, which do not grow
 # with the tile.
 BYTES_PER_PIXEL = 100
-
-
 BAND_BYTES = 400 << 20
-
-
 # The same and the image as bytes and floats, its features before and after AdaIN, and the result.
 WHOLE_BYTES_PER_PIXEL = 220
-
-
 # An image as a whole, from a file and to one: its bytes twice, and as floats itself, its result and a step in between.
 PICTURE_BYTES_PER_PIXEL = 64
-
-
 # Encoder or decoder by the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input,
 # padded input and output) and what the allocator keeps. With gradients that many for each layer.
 PLAIN_BYTES_PER_PIXEL = 1000
@@ -54,18 +46,19 @@ def pixels_in(available: int, bytes_per_value: int = 4) -> int:
     return max(available - BAND_BYTES, 0) * 4 // (BYTES_PER_PIXEL * bytes_per_value)
 
 
-def automatic_tile_size(height: int, width: int, available: int, bytes_per_value: int = 4) -> int:
+def automatic_tile_size(height: int, width: int, halo: int, available: int, bytes_per_value: int = 4) -> int:
     """The largest tile size whose working memory fits; 0 when the whole image does.
 
     Args:
         height, width: of the image, in pixels.
+        halo: of the model, in positions on the feature grid.
         available: bytes to stay below.
         bytes_per_value: 4 for float32, 2 for half precision.
     """
     pixels = pixels_in(available, bytes_per_value)
-    return 0 if height * width <= pixels else square_tile(pixels)
+    return 0 if height * width <= pixels else square_tile(pixels, halo)
 
 
-def square_tile(pixels: int) -> int:
+def square_tile(pixels: int, halo: int) -> int:
     """The largest tile size that has at most that many pixels with its halo, a multiple of 8; never below 64."""
-    return max((math.isqrt(pixels) - 2 * HALO * STRIDE) // STRIDE * STRIDE, MIN_TILE_SIZE)
+    return max((math.isqrt(pixels) - 2 * halo * STRIDE) // STRIDE * STRIDE, MIN_TILE_SIZE)

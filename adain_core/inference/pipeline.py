@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import check_batch
 from ..memory import budget
 from ..method.adain import adain
-from ..method.features import FEATURE_CHANNELS, STRIDE, Features, feature_size
+from ..method.features import STRIDE, Features, feature_size
 from ..method.normalization import check_not_empty
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_same_encoder
@@ -26,7 +26,7 @@ from .gpu_copies import from_device, to_device
 from .memory_estimates import automatic_tile_size, pixels_in
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan, check_tile_size
 
-# Pixels of a batch that go through together. More are not faster, and what is between two chains leaves the cache.
+# Pixels of a batch that go through together. With more the maps between two chains leave the cache.
 _CHUNK_PIXELS = 1 << 20
 
 
@@ -60,10 +60,10 @@ def encode(
     """
     check_images(images)
     batch, _, height, width = images.shape
-    places = None
+    weights = None
     if mask is not None:
-        places = _places(mask, (height, width), batch, "the image")
-        check_not_empty(places)  # now, rather than when the statistics are asked for
+        weights = _on_feature_grid(mask, (height, width), batch, "the image")
+        check_not_empty(weights)  # now, rather than when the statistics are asked for
     grid = feature_size(height, width)
     work = _Work(encoder, (height, width), batch, tile_size, memory)
     target = torch.device(device) if device is not None else work.device
@@ -72,15 +72,15 @@ def encode(
         return images[(samples, slice(None), *box.pixels)]
 
     def keep(tile: Tile, part: Tensor) -> Tensor:
-        return part[(..., *tile.inner.within(tile.outer).places)]
+        return part[(..., *tile.inner.within(tile.outer).positions)]
 
     if work.single:
         ((_, _, tensor),) = work.outputs(cut, keep, target, progress)
     else:
-        tensor = _empty((batch, FEATURE_CHANNELS, *grid), work.dtype, target)
+        tensor = _empty((batch, encoder.feature_channels, *grid), work.dtype, target)
         for samples, tile, part in work.outputs(cut, keep, target, progress):
-            tensor[(samples, slice(None), *tile.inner.places)] = part
-    return Features(tensor, (height, width), encoder.fingerprint, None if places is None else places.to(target))
+            tensor[(samples, slice(None), *tile.inner.positions)] = part
+    return Features(tensor, (height, width), encoder.fingerprint, None if weights is None else weights.to(target))
 
 
 @torch.inference_mode()
@@ -106,7 +106,7 @@ def apply_style(
     """
     check_same_encoder(content.encoder_id, style.encoder_id)
     if mask is not None:
-        mask = _places(mask, content.size, content.tensor.shape[0])
+        mask = _on_feature_grid(mask, content.size, content.tensor.shape[0])
     known = content.statistics if mask is None and alpha else None
     statistics = style.to(content.tensor.device).statistics
     return Features(adain(content.tensor, statistics, alpha, channels, mask, known), content.size, content.encoder_id)
@@ -147,7 +147,7 @@ def decode(
     images = _empty((batch, 3, height, width), torch.float32, target)
 
     def cut(samples: slice, box: Box) -> Tensor:
-        return features.tensor[(samples, slice(None), *box.places)]
+        return features.tensor[(samples, slice(None), *box.positions)]
 
     def keep(tile: Tile, part: Tensor) -> Tensor:
         rows, columns = images[(0, 0, *tile.inner.pixels)].shape
@@ -159,7 +159,7 @@ def decode(
 
 
 class _Work:
-    """One model's way through a batch of images: which samples and tiles at a time."""
+    """One model over a batch of images: which samples and tiles at a time."""
 
     def __init__(
         self, model: VGGEncoder | Decoder, size: tuple[int, int], batch: int, tile_size: int, memory: int | None
@@ -171,7 +171,9 @@ class _Work:
         value = self.dtype.itemsize
         available = budget(self.device) if memory is None else memory
         self.plan = TilePlan(
-            *feature_size(*size), check_tile_size(tile_size) or automatic_tile_size(*size, available, value)
+            *feature_size(*size),
+            model.halo,
+            check_tile_size(tile_size) or automatic_tile_size(*size, model.halo, available, value),
         )
         pixels = max(_pixels(tile.outer, size) for tile in self.plan)
         self.chunk = min(max(min(pixels_in(available, value), _CHUNK_PIXELS) // pixels, 1), batch)
@@ -188,9 +190,12 @@ class _Work:
         target: torch.device,
         progress: ProgressCallback | None,
     ) -> Iterator[tuple[slice, Tile, Tensor]]:
-        """Samples and tiles in turn, with what is kept of what the model makes of what ``cut`` gives for them.
+        """Yields ``(samples, tile, output)``, the halo cropped off, and tells the progress after each.
 
-        Tells the progress after each.
+        Args:
+            cut: the model's input for samples and a box.
+            keep: the model's output for a tile without the halo.
+            target: the device the outputs are needed on.
         """
         starts = range(0, self.batch, self.chunk)
         parts = [(slice(start, min(start + self.chunk, self.batch)), tile) for start in starts for tile in self.plan]
@@ -212,7 +217,7 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
     return torch.empty(shape, dtype=dtype, device=device, memory_format=torch.channels_last)
 
 
-def _places(mask: Tensor, size: tuple[int, int], batch: int, like: str = "the content") -> Tensor:
-    places = to_feature_grid(mask, size)
-    check_batch("mask", places.shape[0], batch, like)
-    return places
+def _on_feature_grid(mask: Tensor, size: tuple[int, int], batch: int, like: str = "the content") -> Tensor:
+    weights = to_feature_grid(mask, size)
+    check_batch("mask", weights.shape[0], batch, like)
+    return weights

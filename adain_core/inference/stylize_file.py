@@ -22,7 +22,7 @@ from ..progress import ProgressCallback
 from .applications import check_controls, plan_applications
 from .memory_estimates import picture_memory, whole_memory
 from .stylizer import Stylizer
-from .tiled_image import LEAST_MEMORY, ImageInMemory, PixelSink, PixelSource, stylize_stream
+from .tiled_image import ImageInMemory, PixelSink, PixelSource, least_memory, stylize_stream
 
 DEFAULT_STYLE_SIZE = 512  # pixels, the short side
 
@@ -88,11 +88,11 @@ def stylize_file(
         content, masks = LargeImage(job.content), [LargeImage(path) for path in job.masks]
     except AdaINError:
         held = picture_memory(sum(map(count_pixels, [job.content, *job.masks])))
-        if held + LEAST_MEMORY > memory:
+        if held + least_memory(stylizer) > memory:
             raise
         _in_memory(stylizer, job, memory - held, progress)
     else:
-        _file_to_file(stylizer, job, content, masks, memory - LIBVIPS_BYTES, progress)
+        _file_to_file(stylizer, job, content, masks, memory - LIBVIPS_BYTES, max_memory, progress)
 
 
 def load_styles(paths: Sequence[str | Path], side: int, memory: int | None = None) -> list[Tensor]:
@@ -121,7 +121,7 @@ def _load_style(path: str | Path, side: int, memory: int) -> Tensor:
 def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
     content = load_picture(job.content)
     memory -= picture_memory(content.pixels[0, 0].numel())
-    styles = load_styles(job.styles, job.style_size, memory - LEAST_MEMORY)
+    styles = load_styles(job.styles, job.style_size, memory - least_memory(stylizer))
     memory -= picture_memory(sum(style[0, 0].numel() for style in styles))
     result = stylizer.stylize(
         content.pixels,
@@ -152,12 +152,14 @@ def _file_to_file(
     content: LargeImage,
     masks: Sequence[LargeImage],
     memory: int,
+    max_memory: int | None,
     progress: ProgressCallback | None,
 ) -> None:
-    if memory < LEAST_MEMORY:
+    lacking = least_memory(stylizer) - memory
+    if lacking > 0:
+        allowed = "most of the free memory" if max_memory is None else f"{max_memory / 2**20:.0f} MiB"
         raise AdaINError(
-            f"memory: expected {(LEAST_MEMORY - memory) / 2**20:.0f} MiB more than allowed to stylize even in the "
-            "smallest tiles; allow more, or close other programs"
+            f"memory: expected {lacking / 2**20:.0f} MiB more than {allowed} to stylize even in the smallest tiles"
         )
     weights = [mask.mask(content.size) for mask in masks]
     colors = content.sample() if job.preserve_color else None
@@ -186,7 +188,7 @@ def _in_tiles(
     progress: ProgressCallback | None,
 ) -> None:
     styles = []
-    for pixels in load_styles(job.styles, job.style_size, memory - LEAST_MEMORY):
+    for pixels in load_styles(job.styles, job.style_size, memory - least_memory(stylizer)):
         left = min(memory - picture_memory(pixels[0, 0].numel()), budget(stylizer.device))
         styles.append(stylizer.style(pixels, memory=left, colors=colors))
     applications = plan_applications(styles, job.weights, masks)

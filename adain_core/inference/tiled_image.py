@@ -28,7 +28,7 @@ from .fast.forward import fast
 from .feature_store import FeatureStore, feature_bytes
 from .memory_estimates import BAND_BYTES, BYTES_PER_PIXEL, pixels_in, square_tile
 from .stylizer import Stylizer
-from .tiling import HALO, MIN_TILE_SIZE, Box, Tile, TilePlan
+from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan
 
 # Beside the networks' own, per pixel of a tile: its features twice (as read and after AdaIN), its pixels as floats.
 _TILE_BYTES_PER_PIXEL = BYTES_PER_PIXEL + 2 * 32 + 3 * 12
@@ -37,12 +37,9 @@ _LARGEST_TILE = 2048
 _GOOD_TILE = 1024  # pixels; features are kept in memory if at least this much is left for tiles
 
 
-def _tile_bytes(tile_size: int) -> int:
-    return _TILE_BYTES_PER_PIXEL * (tile_size + 2 * HALO * STRIDE) ** 2
-
-
-# Bytes below which not even the smallest tiles fit, features in a file.
-LEAST_MEMORY = BAND_BYTES + _tile_bytes(MIN_TILE_SIZE)
+def least_memory(stylizer: Stylizer) -> int:
+    """Bytes below which not even the smallest tiles fit, features in a file."""
+    return BAND_BYTES + _tile_bytes(MIN_TILE_SIZE, _halo(stylizer))
 
 
 class PixelSource(Protocol):
@@ -136,12 +133,14 @@ def stylize_stream(
     height, width = source.size
     grid = feature_size(height, width)
     dtype = next(stylizer.encoder.parameters()).dtype
-    in_memory, largest = _plan_memory(grid, dtype, memory, folder is not None)
+    in_memory, largest = _plan_memory(stylizer, grid, memory, folder is not None)
     if stylizer.device.type != "cpu":
-        largest = min(largest, square_tile(pixels_in(budget(stylizer.device), dtype.itemsize)))
-    store = FeatureStore(*grid, dtype, None if in_memory else folder)
-    plan = TilePlan(*grid, tile_size or largest)
-    done, total = 0, len(plan) * (1 + max(len(pending), 1))
+        largest = min(largest, square_tile(pixels_in(budget(stylizer.device), dtype.itemsize), _halo(stylizer)))
+    store = FeatureStore(*grid, stylizer.encoder.feature_channels, dtype, None if in_memory else folder)
+    to_encode, to_decode = (
+        TilePlan(*grid, model.halo, tile_size or largest) for model in (stylizer.encoder, stylizer.decoder)
+    )
+    done, total = 0, len(to_encode) * (1 + max(len(pending), 1))
 
     def tell() -> None:
         nonlocal done
@@ -151,9 +150,9 @@ def stylize_stream(
 
     encode = fast(stylizer.encoder)
     running = RunningStatistics()
-    for tile in plan:
+    for tile in to_encode:
         pixels = source.read(*tile.outer.pixels).to(stylizer.device, dtype, memory_format=torch.channels_last)
-        features = encode(pixels)[(..., *tile.inner.within(tile.outer).places)]
+        features = encode(pixels)[(..., *tile.inner.within(tile.outer).positions)]
         if pending:
             running.add(features, _cut(pending[0][1], tile.inner))
         store.write(tile.inner, features)
@@ -162,13 +161,13 @@ def stylize_stream(
     for style, mask in pending:
         if ready:  # what the applications so far made of the content has statistics of its own
             running = RunningStatistics()
-            for tile in plan:
+            for tile in to_encode:
                 features = _apply(store.read(tile.inner).to(stylizer.device), ready, tile.inner, alpha, channels)
                 running.add(features, _cut(mask, tile.inner))
                 tell()
         ready.append(_Prepared(style.to(stylizer.device).statistics, mask, running.statistics()))
     decode = fast(stylizer.decoder)
-    for tile in plan:
+    for tile in to_decode:
         features = _apply(store.read(tile.outer).to(stylizer.device), ready, tile.outer, alpha, channels)
         _write(sink, tile, decode(features), (height, width))
         tell()
@@ -187,10 +186,10 @@ def _write(sink: PixelSink, tile: Tile, pixels: Tensor, size: tuple[int, int]) -
 
 
 def _cut(mask: Tensor | None, box: Box) -> Tensor | None:
-    return None if mask is None else mask[(slice(None), *box.places)]
+    return None if mask is None else mask[(slice(None), *box.positions)]
 
 
-def _plan_memory(grid: tuple[int, int], dtype: torch.dtype, memory: int | None, can_spill: bool) -> tuple[bool, int]:
+def _plan_memory(stylizer: Stylizer, grid: tuple[int, int], memory: int | None, can_spill: bool) -> tuple[bool, int]:
     """Whether features are kept in memory, and the largest tile size beside them.
 
     Raises:
@@ -199,14 +198,24 @@ def _plan_memory(grid: tuple[int, int], dtype: torch.dtype, memory: int | None, 
     if memory is None:
         memory = budget(torch.device("cpu"))
     for_tiles = memory - BAND_BYTES
-    features = feature_bytes(*grid, dtype)
-    in_memory = not can_spill or for_tiles - features >= _tile_bytes(_GOOD_TILE)
+    halo, dtype = _halo(stylizer), next(stylizer.encoder.parameters()).dtype
+    features = feature_bytes(*grid, stylizer.encoder.feature_channels, dtype)
+    in_memory = not can_spill or for_tiles - features >= _tile_bytes(_GOOD_TILE, halo)
     if in_memory:
         for_tiles -= features
-    lacking = _tile_bytes(MIN_TILE_SIZE) - for_tiles
+    lacking = _tile_bytes(MIN_TILE_SIZE, halo) - for_tiles
     if lacking > 0:
         raise AdaINError(
             f"memory: expected at least {(memory + lacking) / 2**20:.0f} MiB beside what the program itself occupies, "
             f"found {max(memory, 0) / 2**20:.0f} MiB"
         )
-    return in_memory, min(square_tile(for_tiles // _TILE_BYTES_PER_PIXEL), _LARGEST_TILE)
+    return in_memory, min(square_tile(for_tiles // _TILE_BYTES_PER_PIXEL, halo), _LARGEST_TILE)
+
+
+def _halo(stylizer: Stylizer) -> int:
+    """The wider of the models' halos, in positions on the feature grid."""
+    return max(stylizer.encoder.halo, stylizer.decoder.halo)
+
+
+def _tile_bytes(tile_size: int, halo: int) -> int:
+    return _TILE_BYTES_PER_PIXEL * (tile_size + 2 * halo * STRIDE) ** 2

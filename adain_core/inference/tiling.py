@@ -1,9 +1,8 @@
 """Plans tiles so that a tiled result equals the untiled one.
 
-Encoder and decoder see 30 pixels past each place (2 + 2*2 + 4*4 + 8 for the encoder's convolutions at strides 1, 2, 4
-and 8, the same backwards for the decoder). A halo of 4 places, 32 pixels, holds all of it, and keeps tiles on the
-grid of the three poolings. At the image's border a tile ends where the image ends, so that padding by reflection
-happens there and only there.
+A tile is computed with a halo as wide as the model's receptive field, and the halo is cropped off. At the image's
+border a tile ends where the image ends, so that padding by reflection happens there and only there. Tiles begin and end
+on the feature grid, whose positions are 8 pixels apart.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ from dataclasses import dataclass
 from ..errors import AdaINError
 from ..method.features import STRIDE
 
-HALO = 4  # places
 MIN_TILE_SIZE = 8 * STRIDE  # pixels; below, the halo costs more than the tile
 
 
 @dataclass(frozen=True)
 class Box:
-    """Rows top..bottom and columns left..right, the latter of each excluded, in places."""
+    """Rows top..bottom and columns left..right of the feature grid, the latter of each excluded."""
 
     top: int
     bottom: int
@@ -28,7 +26,7 @@ class Box:
     right: int
 
     @property
-    def places(self) -> tuple[slice, slice]:
+    def positions(self) -> tuple[slice, slice]:
         """Slices of a feature map."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
@@ -58,40 +56,42 @@ class TilePlan:
     """Tiles that cover a feature map once.
 
     Args:
-        height, width: of the feature map, in places.
+        height, width: of the feature grid.
+        halo: positions around a tile that its result depends on, as the model says.
         tile_size: side of the inner boxes in pixels, rounded down to a multiple of 8, at least 64; 0: one tile.
     """
 
     height: int
     width: int
+    halo: int
     tile_size: int = 0
 
     @property
     def rows(self) -> int:
-        return -(-self.height // self._step)
+        return -(-self.height // self._stride)
 
     @property
     def columns(self) -> int:
-        return -(-self.width // self._step)
+        return -(-self.width // self._stride)
 
     def __len__(self) -> int:
         return self.rows * self.columns
 
     def __iter__(self) -> Iterator[Tile]:
-        step = self._step
-        for top in range(0, self.height, step):
-            for left in range(0, self.width, step):
-                inner = Box(top, min(top + step, self.height), left, min(left + step, self.width))
+        stride = self._stride
+        for top in range(0, self.height, stride):
+            for left in range(0, self.width, stride):
+                inner = Box(top, min(top + stride, self.height), left, min(left + stride, self.width))
                 outer = Box(
-                    max(inner.top - HALO, 0),
-                    min(inner.bottom + HALO, self.height),
-                    max(inner.left - HALO, 0),
-                    min(inner.right + HALO, self.width),
+                    max(inner.top - self.halo, 0),
+                    min(inner.bottom + self.halo, self.height),
+                    max(inner.left - self.halo, 0),
+                    min(inner.right + self.halo, self.width),
                 )
                 yield Tile(inner, outer)
 
     @property
-    def _step(self) -> int:
+    def _stride(self) -> int:
         if self.tile_size == 0:
             return max(self.height, self.width, 1)
         return check_tile_size(self.tile_size) // STRIDE

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import AdaINError, check_known
 from ..method.features import FEATURE_CHANNELS, feature_size
 from .padding import pad_one
-from .vgg import BiasedConvolution, blocks_of
+from .vgg import HALO, BiasedConvolution, blocks_of
 
 # The paper's ablations of normalization inside the decoder (section 7.1).
 NORMALIZATIONS = ("none", "instance", "batch")
@@ -29,9 +29,11 @@ class Decoder(nn.Module):
         normalization: ``none``; or ``instance`` or ``batch`` after every convolution but the last.
 
     Attributes:
+        halo: positions on the feature grid around a tile that its pixels depend on.
         trained_for: fingerprint of the encoder it was trained with, set by `model_files.load_decoder`.
     """
 
+    halo = HALO
     c: Sequence[BiasedConvolution]
 
     def __init__(self, architecture: str = "vgg19", normalization: str = "none") -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import AdaINError, check_known
+from ..method.features import FEATURE_CHANNELS
 from .padding import pad_one
 
 # Output channels of the 3x3 convolutions, block by block, up to relu4_1 (Simonyan & Zisserman, arXiv:1409.1556,
@@ -18,6 +19,10 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], ...]] = {
     "vgg19": ((64, 64), (128, 128), (256, 256, 256, 256), (512,)),
     "vgg16": ((64, 64), (128, 128), (256, 256, 256), (512,)),
 }
+
+# Of encoder and decoder, in positions on the feature grid. Each sees 30 pixels past a position's 8x8: 2 + 2*2 + 4*4 + 8
+# of the encoder's convolutions at strides 1, 2, 4 and 8, the same backwards for the decoder.
+HALO = 4
 
 
 def blocks_of(architecture: str) -> tuple[tuple[int, ...], ...]:
@@ -46,9 +51,13 @@ class VGGEncoder(nn.Module):
         architecture: ``vgg19`` or ``vgg16``.
 
     Attributes:
+        feature_channels: of relu4_1.
+        halo: positions on the feature grid around a tile that its features depend on.
         fingerprint: identifies the weights, set by `model_files.load_encoder`.
     """
 
+    feature_channels = FEATURE_CHANNELS
+    halo = HALO
     c: Sequence[BiasedConvolution]
 
     def __init__(self, architecture: str = "vgg19") -> None:

@@ -31,7 +31,7 @@ class _ParameterVersion(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    places: list[_ParameterVersion]
+    versions: list[_ParameterVersion]
     parameters: list[nn.Parameter]  # held, so that no new one gets the same id
     run: Callable[[Tensor], Tensor]
 
@@ -58,10 +58,10 @@ def fast(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
     # One that is trained changes all the time, and PyTorch does not count the changes of inference tensors.
     if any(parameter.requires_grad or parameter.is_inference() for parameter in parameters):
         return _derived(model)
-    places = [_ParameterVersion(id(p), p._version, p.data_ptr(), p.device, p.dtype) for p in parameters]
+    versions = [_ParameterVersion(id(p), p._version, p.data_ptr(), p.device, p.dtype) for p in parameters]
     kept = _kept.get(model)
-    if kept is None or kept.places != places:
-        kept = _kept[model] = _Kept(places, parameters, _derived(model))
+    if kept is None or kept.versions != versions:
+        kept = _kept[model] = _Kept(versions, parameters, _derived(model))
     return kept.run
 
 

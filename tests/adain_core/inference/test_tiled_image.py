@@ -11,7 +11,7 @@ from adain_core import Stylizer
 from adain_core.errors import AdaINError
 from adain_core.inference.applications import plan_applications
 from adain_core.inference.feature_store import FeatureStore, feature_bytes
-from adain_core.inference.tiled_image import LEAST_MEMORY, ImageInMemory, stylize_stream
+from adain_core.inference.tiled_image import ImageInMemory, least_memory, stylize_stream
 from adain_core.inference.tiling import Box
 from adain_core.method.normalization import Statistics
 from adain_core.method.spatial_masks import to_feature_grid
@@ -81,7 +81,7 @@ def test_features_in_a_file(stylizer, styles, tmp_path):
     """With too little memory for the features and good tiles they go to a file; nothing else changes."""
     content = torch.rand(1, 3, 200, 168)
     expected = stylizer.stylize(content, styles[0])
-    found, largest = streamed(stylizer, content, styles[:1], memory=LEAST_MEMORY, folder=tmp_path)
+    found, largest = streamed(stylizer, content, styles[:1], memory=least_memory(stylizer), folder=tmp_path)
     assert (tmp_path / "features").stat().st_size == feature_bytes(25, 21, torch.float32)
     assert largest <= 128 * 128
     torch.testing.assert_close(found.clamp(0, 1), expected, atol=1e-4, rtol=0)
@@ -117,13 +117,13 @@ def test_style_of_another_encoder(stylizer):
 def test_store_returns_what_was_written(tmp_path, dtype):
     whole = torch.rand(1, 512, 9, 7).to(dtype)
     for folder in (None, tmp_path):
-        store = FeatureStore(9, 7, dtype, folder)
+        store = FeatureStore(9, 7, 512, dtype, folder)
         for box in (Box(0, 5, 0, 7), Box(5, 9, 0, 3), Box(5, 9, 3, 7)):
-            store.write(box, whole[(..., *box.places)])
+            store.write(box, whole[(..., *box.positions)])
         for box in (Box(0, 9, 0, 7), Box(3, 8, 2, 6)):
-            assert torch.equal(store.read(box), whole[(..., *box.places)])
+            assert torch.equal(store.read(box), whole[(..., *box.positions)])
 
 
 def test_no_room_for_the_features(tmp_path):
     with pytest.raises(AdaINError, match="GiB of free disk space"):
-        FeatureStore(10**6, 10**6, torch.float32, tmp_path)
+        FeatureStore(10**6, 10**6, 512, torch.float32, tmp_path)

@@ -11,9 +11,10 @@ from adain_core.errors import AdaINError
 from adain_core.inference import pipeline
 from adain_core.inference.memory_estimates import automatic_tile_size, working_memory
 from adain_core.inference.pipeline import decode, encode
-from adain_core.inference.tiling import HALO, TilePlan
+from adain_core.inference.tiling import TilePlan
 from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.models.model_files import load_decoder, load_encoder
+from adain_core.models.vgg import HALO
 
 sides = st.integers(1, 60)
 tile_sizes = st.sampled_from([0, 64, 72, 100, 200])
@@ -23,10 +24,10 @@ tile_sizes = st.sampled_from([0, 64, 72, 100, 200])
 @given(sides, sides, tile_sizes)
 def test_tiles_cover_every_place_once(height, width, tile_size):
     covered = torch.zeros(height, width)
-    plan = TilePlan(height, width, tile_size)
+    plan = TilePlan(height, width, HALO, tile_size)
     tiles = list(plan)
     for tile in tiles:
-        covered[tile.inner.places] += 1
+        covered[tile.inner.positions] += 1
     assert (covered == 1).all()
     assert len(plan) == len(tiles)
 
@@ -35,16 +36,16 @@ def test_tiles_cover_every_place_once(height, width, tile_size):
 @given(sides, sides, tile_sizes)
 def test_halos_end_only_at_the_border(height, width, tile_size):
     """Inner box grown place by place, where there is one; nothing else."""
-    for tile in TilePlan(height, width, tile_size):
+    for tile in TilePlan(height, width, HALO, tile_size):
         wanted = torch.zeros(1, 1, height, width)
-        wanted[(..., *tile.inner.places)] = 1
+        wanted[(..., *tile.inner.positions)] = 1
         for _ in range(4):
             wanted = F.max_pool2d(wanted, 3, stride=1, padding=1)
         found = torch.zeros(1, 1, height, width)
-        found[(..., *tile.outer.places)] = 1
+        found[(..., *tile.outer.positions)] = 1
         assert torch.equal(found, wanted)
         assert [(side.start, side.stop) for side in tile.outer.pixels] == [
-            (8 * side.start, 8 * side.stop) for side in tile.outer.places
+            (8 * side.start, 8 * side.stop) for side in tile.outer.positions
         ]
 
 
@@ -113,7 +114,7 @@ def test_progress_reaches_the_end_and_can_stop(models):
 @settings(deadline=None)
 @given(st.integers(1, 20000), st.integers(1, 20000), st.integers(10_000_000, 10**10))
 def test_automatic_tiles_fit(height, width, available):
-    size = automatic_tile_size(height, width, available)
+    size = automatic_tile_size(height, width, HALO, available)
     pixels = height * width if size == 0 else (size + 64) ** 2
     assert working_memory(pixels) <= available or size == 64
 
