@@ -17,8 +17,8 @@ def free_memory(device: torch.device) -> int:
     """Bytes that can still be allocated on a device: the GPU's, or the machine's within the process group's limit."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    free = psutil.virtual_memory().available
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    free = int(psutil.virtual_memory().available)
     limit = _read_number(_CGROUP / "memory.max")
     used = _read_number(_CGROUP / "memory.current")
     if limit is None or used is None:
@@ -30,7 +30,7 @@ def free_memory(device: torch.device) -> int:
 
 def resident_memory() -> int:
     """Bytes of memory that this process occupies now."""
-    return psutil.Process().memory_info().rss
+    return int(psutil.Process().memory_info().rss)
 
 
 def budget(device: torch.device) -> int:

@@ -10,7 +10,7 @@ from ..inference.stylize_file import FileJob, stylize_file
 from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer, parse_bytes
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("stylize", help="stylize an image", description=__doc__)
     parser.add_argument("content", metavar="CONTENT", help="image to stylize")
     parser.add_argument("styles", metavar="STYLE", nargs="+", help="style image; several are mixed")

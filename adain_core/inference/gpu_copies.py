@@ -28,7 +28,7 @@ def to_device(
         for name, part in parts:
             yield name, _converted(part, device, dtype)
         return
-    copies = torch.cuda.Stream(device)
+    copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     before: tuple[T, Tensor, torch.cuda.Event | None] | None = None
     for item in chain(parts, [None]):
         after: tuple[T, Tensor, torch.cuda.Event | None] | None = None
@@ -67,7 +67,7 @@ def from_device(
         for name, part in parts:
             yield name, part.to(target)
         return
-    copies = torch.cuda.Stream(source)
+    copies = torch.cuda.Stream(source)  # type: ignore[no-untyped-call]
     before: tuple[T, Tensor, torch.cuda.Event] | None = None
     for item in chain(parts, [None]):
         after = None if item is None else (*item, torch.cuda.current_stream(source).record_event())

@@ -209,7 +209,7 @@ class _Work:
 
 def _pixels(box: Box, size: tuple[int, int]) -> int:
     """How many pixels of an image of that size a box has."""
-    rows, columns = (min(side.stop, length) - side.start for side, length in zip(box.pixels, size, strict=True))
+    rows, columns = (int(min(side.stop, length) - side.start) for side, length in zip(box.pixels, size, strict=True))
     return rows * columns
 
 

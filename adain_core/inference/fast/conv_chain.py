@@ -25,7 +25,7 @@ _CPU_BAND = 16 << 20
 _GPU_BAND = 64 << 20
 
 # Winograd's convolution lives on PyTorch's matrix products, which keep up with oneDNN's convolutions on Intel's
-# processors only (MKL). There it wins from so many channels on, and places, for which its kernel is transformed first.
+# processors only (MKL). There it wins from so many channels and output positions on; its kernel is transformed first.
 _FAST_PRODUCTS = cpu_capabilities().get("cpu_name", "").startswith("Intel")
 _WINOGRAD_CHANNELS = 128
 _WINOGRAD_PLACES = 2048
@@ -139,7 +139,7 @@ class UpsampledConvolution(Layer):
         phases = F.conv2d(x, self.weight, self.bias).relu_()
         batch, _, height, width = phases.shape
         height, width = height - 1, width - 1
-        phases = phases.permute(0, 2, 3, 1).unflatten(3, (2, 2, self.outputs))
+        phases = torch.unflatten(phases.permute(0, 2, 3, 1), 3, (2, 2, self.outputs))
         out = phases.new_empty(batch, height, 2, width, 2, self.outputs)
         for p in (0, 1):
             for q in (0, 1):

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from adain_core import Stylizer
 from adain_core.errors import AdaINError
 from adain_core.inference.applications import plan_applications
-from adain_core.inference.feature_store import FeatureStore, feature_bytes
+from adain_core.inference.feature_store import feature_bytes
 from adain_core.inference.tiled_image import ImageInMemory, least_memory, stylize_stream
-from adain_core.inference.tiling import Box
 from adain_core.method.normalization import Statistics
 from adain_core.method.spatial_masks import to_feature_grid
 from adain_core.method.style import Style
@@ -111,19 +110,3 @@ def test_style_of_another_encoder(stylizer):
     foreign = Style(Statistics(torch.zeros(1, 512), torch.ones(1, 512)), "another")
     with pytest.raises(AdaINError, match="one encoder"):
         streamed(stylizer, torch.rand(1, 3, 16, 16), [foreign])
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_store_returns_what_was_written(tmp_path, dtype):
-    whole = torch.rand(1, 512, 9, 7).to(dtype)
-    for folder in (None, tmp_path):
-        store = FeatureStore(9, 7, 512, dtype, folder)
-        for box in (Box(0, 5, 0, 7), Box(5, 9, 0, 3), Box(5, 9, 3, 7)):
-            store.write(box, whole[(..., *box.positions)])
-        for box in (Box(0, 9, 0, 7), Box(3, 8, 2, 6)):
-            assert torch.equal(store.read(box), whole[(..., *box.positions)])
-
-
-def test_no_room_for_the_features(tmp_path):
-    with pytest.raises(AdaINError, match="GiB of free disk space"):
-        FeatureStore(10**6, 10**6, 512, torch.float32, tmp_path)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import gc
 import weakref
 
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adain_core.images.files import load_picture
-from adain_core.inference.fast import conv_chain, winograd
-from adain_core.inference.fast.conv_chain import Convolution, MaxPool, UpsampledConvolution, run_chain
+from adain_core.inference.fast import conv_chain
 from adain_core.inference.fast.forward import fast
 from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.models.decoder import Decoder
@@ -106,62 +103,6 @@ def test_what_is_derived_goes_with_its_model():
     del decoder
     gc.collect()
     assert weight() is None
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 3), st.integers(1, 40), st.integers(1, 12), st.integers(1, 6000), st.data())
-def test_bands_equal_the_whole_map(batch, height, width, band_bytes, data):
-    """Random chains, bands from one row to the whole map at once."""
-    torch.manual_seed(0)
-    chain, plain = [], []
-    for kind in data.draw(st.lists(st.sampled_from(["convolution", "pool", "up"]), min_size=1, max_size=5)):
-        weight, bias = torch.randn(4, 4, 3, 3) / 6, torch.randn(4)
-        if kind == "pool":
-            chain.append(MaxPool())
-            plain.append(lambda x: F.max_pool2d(x, 2, ceil_mode=True))
-            continue
-        chain.append((Convolution if kind == "convolution" else UpsampledConvolution)(weight, bias))
-        plain.append(lambda x, w=weight, b=bias, up=kind == "up": _convolved(_upsampled(x) if up else x, w, b))
-    x = torch.rand(batch, 4, height, width).contiguous(memory_format=LAST)
-    expected = x
-    for layer in plain:
-        expected = layer(expected)
-    torch.testing.assert_close(run_chain(chain, x, band_bytes), expected, atol=1e-4, rtol=0)
-
-
-def _upsampled(x):
-    return F.interpolate(x, scale_factor=2, mode="nearest")
-
-
-def _convolved(x, weight, bias):
-    """By way of numpy's padding, whose 'reflect' repeats a side of one."""
-    padded = torch.from_numpy(np.pad(x.numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect"))
-    return F.relu(F.conv2d(padded, weight, bias))
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 2), st.integers(3, 23), st.integers(3, 40), st.sampled_from([(3, 8), (40, 7)]))
-def test_winograd_equals_direct(batch, height, width, channels):
-    """Against float64, tiles cut at the border, in memory formats of both kinds."""
-    torch.manual_seed(0)
-    inputs, outputs = channels
-    x, weight, bias = (
-        torch.rand(batch, inputs, height, width),
-        torch.rand(outputs, inputs, 3, 3) - 0.5,
-        torch.randn(outputs),
-    )
-    expected = F.conv2d(x.double(), weight.double(), bias.double())
-    for image in (x, x.contiguous(memory_format=LAST)):
-        found = winograd.convolve(image, winograd.transform_kernel(weight), bias)
-        torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=0)
-
-
-def test_winograd_in_parts(monkeypatch):
-    x, weight, bias = torch.rand(1, 16, 40, 21), torch.randn(8, 16, 3, 3), torch.randn(8)
-    kernel = winograd.transform_kernel(weight)
-    whole = winograd.convolve(x, kernel, bias)
-    monkeypatch.setattr(winograd, "_WORK_BYTES", 1)
-    torch.testing.assert_close(winograd.convolve(x, kernel, bias), whole, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("fast_products", [True, False])
