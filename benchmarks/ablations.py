@@ -1,4 +1,4 @@
-"""The paper's ablations, small: what normalization in the decoder or concatenation instead of AdaIN does (section 7.1).
+"""The paper's ablations, small: normalization in the decoder, and concatenation instead of AdaIN (section 7.1).
 
 python -m benchmarks.ablations CONTENT_DIR STYLE_DIR [--steps 1000] [--crop-size 64] [--pairs 16]
 
@@ -10,28 +10,132 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from adain_core.devices import best_device
 from adain_core.images.folders import Images, list_images
 from adain_core.images.resize import center_crop
+from adain_core.method.adain import adain
+from adain_core.method.losses import content_loss, style_loss
+from adain_core.method.normalization import channel_statistics
 from adain_core.models.bundled import DEFAULT_ENCODER
+from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import load_encoder
-from adain_core.training.config import TrainingConfig
+from adain_core.models.padding import pad_one
+from adain_core.models.vgg import VGGEncoder
+from adain_core.training.config import TrainingConfig, training_precision
+from adain_core.training.data.batches import stream
+from adain_core.training.data.image_sets import TrainingImages
 from adain_core.training.data.samples import hold_out
-from adain_core.training.evaluation import evaluate
+from adain_core.training.evaluation import evaluate, psnr
+from adain_core.training.objective import Objective
+from adain_core.training.optimization.initialization import scale_to_unit_variance
+from adain_core.training.optimization.optimizers import make_optimizers, set_learning_rate
+from adain_core.training.optimization.schedule import learning_rate
 from adain_core.training.trainer import Trainer
 
-KINDS = {
-    "AdaIN, no normalization": {},
-    "instance normalization in the decoder": {"normalization": "instance"},
-    "batch normalization in the decoder": {"normalization": "batch"},
-    "concatenation instead of AdaIN": {"conditioning": "concatenation"},
+NORMALIZATIONS = {
+    "AdaIN, no normalization": "none",
+    "instance normalization in the decoder": "instance",
+    "batch normalization in the decoder": "batch",
 }
+
+
+class ConcatenationDecoder(Decoder):
+    """Takes content and style features side by side, ``[B, 1024, h, w]``, instead of AdaIN's output."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        first = self.c[0]
+        self.c[0] = nn.Conv2d(2 * first.in_channels, first.out_channels, 3)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for convolution in self.c:
+                convolution.reset_parameters()
+
+    def forward(self, features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        x = features
+        for k, convolution in enumerate(self.c):
+            x = convolution(pad_one(x))
+            if k < len(self.c) - 1:
+                x = F.relu(x)
+            if k in self.upsample_after:
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+        return x if size is None else x[..., : size[0], : size[1]]
+
+
+def train_concatenation(
+    encoder: VGGEncoder, config: TrainingConfig, content: Sequence[Path], style: Sequence[Path]
+) -> ConcatenationDecoder:
+    """Trains as `Trainer` does, on the same crops and with the same losses, but gives the decoder both features."""
+    device = next(encoder.parameters()).device
+    config = replace(config, precision=training_precision(config.precision, device))
+    encoder = encoder.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    pairs = TrainingImages.read(content, style, config).pairs
+    objective = Objective(encoder, config)
+    decoder = ConcatenationDecoder(config.seed).to(device).to(memory_format=torch.channels_last)
+    (optimizer,) = make_optimizers(decoder, "adam")
+    scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
+
+    def both(network: VGGEncoder, *images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([network(x.to(next(network.parameters()).dtype)).float() for x in images], dim=1)
+
+    for step, batch in enumerate(stream(pairs, range(config.steps), workers=0)):
+        batch = replace(
+            batch, **{k: getattr(batch, k).to(device, memory_format=torch.channels_last) for k in ("content", "style")}
+        )
+        if step == 0:
+            scale_to_unit_variance(decoder, both(encoder, batch.content, batch.style))
+        features = both(objective.encoder, batch.content, batch.style)
+        schedule = config.schedule, config.steps, config.warmup, config.decay, config.final
+        set_learning_rate([optimizer], learning_rate(step, config.learning_rate, *schedule))
+        total, _ = objective(_Given(decoder, features), batch)
+        optimizer.zero_grad()
+        scaler.scale(total).backward()
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(decoder.parameters(), config.clip or math.inf)
+        scaler.step(optimizer)
+        scaler.update()
+    return decoder.eval()
+
+
+class _Given(nn.Module):
+    """A decoder that is given these features, whatever it is called with."""
+
+    def __init__(self, decoder: nn.Module, features: Tensor) -> None:
+        super().__init__()
+        self.decoder, self.features = decoder, features
+
+    def forward(self, _: Tensor) -> Tensor:
+        return self.decoder(self.features)
+
+
+@torch.no_grad()
+def measure(
+    encoder: VGGEncoder, decoder: ConcatenationDecoder, content: Tensor, style: Tensor
+) -> tuple[float, float, float]:
+    """Content loss, style loss and PSNR as `evaluate` has them."""
+    figures = []
+    device = next(encoder.parameters()).device
+    for x, y in zip(content.split(1), style.split(1), strict=True):
+        x, y = x.to(device), y.to(device)
+        features, taps = encoder(x), encoder.taps(y)
+        found = encoder.taps(decoder(torch.cat([features, taps[-1]], dim=1)).clamp(0, 1))
+        target = adain(features, channel_statistics(taps[-1]))
+        again = decoder(torch.cat([features, features], dim=1)).clamp(0, 1)
+        looks = [channel_statistics(tap) for tap in taps]
+        figures.append(torch.stack([content_loss(found[-1], target), style_loss(found, looks), psnr(again, x)[0]]))
+    mean_content, mean_style, mean_psnr = torch.stack(figures).double().mean(dim=0).tolist()
+    return mean_content, mean_style, mean_psnr
 
 
 def main() -> None:
@@ -64,12 +168,19 @@ def main() -> None:
     pairs = [torch.stack([center_crop(Images([path], 8).read(0), 256) for path in side]) for side in held]
     print(f"{options.steps} steps, batch {base.batch_size} of {size}x{size}; {options.pairs} held-out pairs at 256x256")
     print(f"{'':40}content   style    PSNR")
-    for name, change in KINDS.items():
+    for name, normalization in NORMALIZATIONS.items():
         encoder = load_encoder(DEFAULT_ENCODER).to(best_device())
         with tempfile.TemporaryDirectory() as folder:
-            trainer = Trainer(encoder, replace(base, **change), *training, Path(folder) / "run")
+            trainer = Trainer(encoder, replace(base, normalization=normalization), *training, Path(folder) / "run")
             result = evaluate(encoder, trainer.train(), *pairs)
-        print(f"{name:40}{result.content:7.3f} {sum(result.style):7.3f} {result.psnr:7.2f}", flush=True)
+        _print_row(name, result.content, sum(result.style), result.psnr)
+    encoder = load_encoder(DEFAULT_ENCODER).to(best_device())
+    decoder = train_concatenation(encoder, base, *training)
+    _print_row("concatenation instead of AdaIN", *measure(encoder, decoder, *pairs))
+
+
+def _print_row(name: str, content: float, style: float, decibels: float) -> None:
+    print(f"{name:40}{content:7.3f} {style:7.3f} {decibels:7.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Work with gradients: how much memory it takes, and what is said when there is not enough."""
+"""Memory for work with gradients: how much it takes, and the error when there is not enough."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..adain_core.errors import AdaINError
 from ..adain_core.inference.memory_estimates import plain_memory
 from . import host
 
-_PASSES = 4  # forward and backward through both models keep about that many times what decoding needs
+_PASSES = 4  # forward and backward through both models need about that many times the memory of decoding
 
 
 def memory_of(pixels: int) -> int:
@@ -19,7 +19,7 @@ def memory_of(pixels: int) -> int:
 
 @contextmanager
 def advice_when_out_of_memory(advice: str) -> Iterator[None]:
-    """Says what to do in place of an out-of-memory error: unlike encoding, such work cannot go on in tiles.
+    """Turns an out-of-memory error into one that says what to do. Such work cannot go on in tiles, unlike encoding.
 
     Raises:
         AdaINError: the block ran out of memory.

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.models.decoder import NORMALIZATIONS
+from ..adain_core.method.features import STRIDE
 from ..adain_core.models.vgg import VGGEncoder
-from ..adain_core.training.config import STYLE_LOSSES, TrainingConfig, with_regularizers
+from ..adain_core.training.config import CHOICES, RANGES, TrainingConfig, with_regularizers
+from ..adain_core.training.optimization.schedule import SMALLEST_CROP
 from ..adain_core.training.run.history import smooth
 from ..adain_core.training.run.progress import TrainingProgress
 from ..adain_core.training.trainer import Trainer
@@ -66,20 +67,22 @@ class TrainDecoder:
                     "INT",
                     {
                         "default": 2000,
-                        "min": 1,
-                        "max": 10_000_000,
+                        **_limits("steps", most=10_000_000),
                         "tooltip": "Steps in all, those of earlier runs of this name included. From the bundled "
                         "decoder hundreds make a difference; from new weights it takes tens of thousands.",
                     },
                 ),
-                "batch_size": ("INT", {"default": 8, "min": 1, "max": 256, "tooltip": "Image pairs per step."}),
+                "batch_size": (
+                    "INT",
+                    {"default": 8, **_limits("batch_size", most=256), "tooltip": "Image pairs per step."},
+                ),
                 "crop_size": (
                     "INT",
                     {
                         "default": 256,
-                        "min": 16,
+                        "min": SMALLEST_CROP,
                         "max": 1024,
-                        "step": 8,
+                        "step": STRIDE,
                         "tooltip": "Side of the training crops in pixels. Start small, chain another training with "
                         "larger crops.",
                     },
@@ -88,8 +91,7 @@ class TrainDecoder:
                     "FLOAT",
                     {
                         "default": 1e-4,
-                        "min": 1e-8,
-                        "max": 1.0,
+                        **_limits("learning_rate", least=1e-8, most=1.0),
                         "step": 1e-6,
                         "round": 1e-8,
                         "tooltip": "Adam's, at the start; it falls as 1 / (1 + 0.00005 x step).",
@@ -97,18 +99,27 @@ class TrainDecoder:
                 ),
                 "content_weight": (
                     "FLOAT",
-                    {"default": 1.0, "min": 0.0, "max": 1000.0, "step": 0.1, "tooltip": "Of the content loss."},
+                    {
+                        "default": 1.0,
+                        **_limits("content_weight", most=1000.0),
+                        "step": 0.1,
+                        "tooltip": "Of the content loss.",
+                    },
                 ),
                 "style_weight": (
                     "FLOAT",
-                    {"default": 10.0, "min": 0.0, "max": 1000.0, "step": 0.1, "tooltip": "Of the style loss."},
+                    {
+                        "default": 10.0,
+                        **_limits("style_weight", most=1000.0),
+                        "step": 0.1,
+                        "tooltip": "Of the style loss.",
+                    },
                 ),
                 "seed": (
                     "INT",
                     {
                         "default": 0,
-                        "min": 0,
-                        "max": 0xFFFFFFFFFFFFFFFF,
+                        **_limits("seed"),
                         "control_after_generate": False,  # another seed with each run could never resume
                         "tooltip": "Decides new weights, the order of the images and the crops. Keep it fixed to "
                         "resume.",
@@ -129,21 +140,24 @@ class TrainDecoder:
                     "INT",
                     {
                         "default": 100,
-                        "min": 0,
-                        "max": 100_000,
+                        **_limits("save_every", most=100_000),
                         "tooltip": "Steps between checkpoints; 0: only the last.",
                     },
                 ),
                 "preview_every": (
                     "INT",
-                    {"default": 25, "min": 0, "max": 100_000, "tooltip": "Steps between previews; 0: at the end."},
+                    {
+                        "default": 25,
+                        **_limits("preview_every", most=100_000),
+                        "tooltip": "Steps between previews; 0: at the end.",
+                    },
                 ),
                 "style_loss": (
-                    list(STYLE_LOSSES),
+                    list(CHOICES["style_loss"]),
                     {"tooltip": "mean-std: the paper's, on the features' statistics; gram: on their Gram matrices."},
                 ),
                 "normalization": (
-                    list(NORMALIZATIONS),
+                    list(CHOICES["normalization"]),
                     {"tooltip": "Normalization layers in the decoder; the paper shows why none is best."},
                 ),
                 "guards": (
@@ -204,8 +218,8 @@ class TrainDecoder:
         resume=True,
         save_every=100,
         preview_every=25,
-        style_loss=STYLE_LOSSES[0],
-        normalization=NORMALIZATIONS[0],
+        style_loss="mean-std",
+        normalization="none",
         guards=1.0,
         augment_styles=False,
         content_path="",
@@ -258,8 +272,14 @@ class TrainDecoder:
         return (shared_model("decoder", export), samples, {"loss": _curve(trainer)})
 
 
+def _limits(name: str, most: float | None = None, least: float | None = None) -> dict[str, float]:
+    """Smallest and largest value of a widget: those of the setting, but for what the widget narrows."""
+    allowed = RANGES[name]
+    return {"min": allowed.low if least is None else least, "max": allowed.high if most is None else most}
+
+
 class _Report:
-    """Progress, preview and text on the node; the progress bar is also where a cancelled run ends."""
+    """Shows progress, previews and text on the node. A cancelled run ends in the progress bar's call."""
 
     def __init__(self, node_id: str | None, trainer: Trainer) -> None:
         self.node_id = node_id
@@ -275,7 +295,7 @@ class _Report:
         self.bar(progress.step, progress.steps, progress.preview)
 
     def _notes(self) -> list[str]:
-        """What the user should know all the while."""
+        """The training's warnings, and the images left out so far: shown with every report."""
         skipped = [Path(path).name for path in self.trainer.skipped]
         if not skipped:
             return self.trainer.warnings
@@ -283,13 +303,16 @@ class _Report:
         return [*self.trainer.warnings, f"images left out: {len(skipped)} ({names})"]
 
     def _show(self, *lines: str) -> None:
-        """One text for all lines: a new one replaces the last on the node."""
+        """Shows the lines as one text, since a new text replaces the last one on the node."""
         if lines:
             host.show_text(self.node_id, "\n".join(lines))
 
 
 def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:
-    """A copy to train with: ComfyUI may have made its one in inference mode, in half precision, or may move it."""
+    """A copy of the encoder to train with.
+
+    ComfyUI's own may have been made in inference mode or in half precision, and may be moved at any time.
+    """
     model = managed.model
     encoder = VGGEncoder(model.architecture)
     encoder.load_state_dict(model.state_dict())
@@ -298,6 +321,9 @@ def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:
 
 
 def _curve(trainer: Trainer) -> list[float]:
-    """The total loss per step, smoothed. Core's Plot Loss Graph divides by its range: a flat one gets a last point."""
+    """The total loss per step, smoothed.
+
+    ComfyUI's Plot Loss Graph divides by the range of the values, so a flat curve gets another value at its end.
+    """
     curve = smooth(trainer.history.column("total"), _SMOOTHING)
     return curve if len(set(curve)) > 1 else [*curve, curve[-1] + 1e-6]

@@ -1,4 +1,4 @@
-"""Which folders of images a training may read."""
+"""The folders of images that a training may read."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ EXAMPLES = "examples of this pack"  # saved workflows hold it: it never changes
 
 
 def folders() -> list[str]:
-    """The pack's own examples, and all folders below the input directory, whatever they hold."""
+    """The choices of the node: the pack's examples, and all folders below the input directory."""
     root = host.input_folder()
-    # Directories are told apart while listing: an input folder may hold many thousand files.
+    # os.walk tells folders from files without asking for each: the input directory may hold many thousand files.
     found = sorted(Path(folder, name) for folder, names, _ in os.walk(root) for name in names)
     return [EXAMPLES, *(path.relative_to(root).as_posix() for path in found)]
 
 
 def source(kind: str, name: str, path: str) -> Path | list[Path]:
-    """Where the images of a kind are: a typed path first, else a folder of the input directory, or the examples.
+    """The folder or files to train on.
+
+    Args:
+        kind: ``content`` or ``style``.
+        name: a folder in the input directory, or `EXAMPLES`.
+        path: a folder anywhere, in place of ``name``; empty: none.
 
     Raises:
-        AdaINError: a path outside the input directory while ComfyUI can be reached from other machines. Whoever can
-            queue a workflow could otherwise look at any image on this one.
+        AdaINError: a path outside the input directory while ComfyUI can be reached from other machines. Otherwise
+            anyone who can queue a workflow could see any image on this machine.
     """
     root = host.input_folder().resolve()
     if path.strip():
@@ -46,7 +51,7 @@ def source(kind: str, name: str, path: str) -> Path | list[Path]:
 
 
 def changes(kind: str, name: str, path: str) -> str:
-    """Something else whenever the images there change; of the examples, which never do, their name.
+    """A cache key: it changes when the images do. The examples never change; theirs is their name.
 
     Raises:
         AdaINError: as `source`, or no folder of images.

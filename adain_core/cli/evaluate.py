@@ -24,7 +24,7 @@ from .options import add_model_options
 _SHOWN = 8  # rows of the picture
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="measure a decoder on held-out images",
@@ -52,7 +52,6 @@ def run(options: argparse.Namespace) -> None:
     sides = [_usable(folder, options.size, options.pairs) for folder in folders]
     pairs = options.pairs or max(map(len, sides))
     device = parse_device(options.device)
-    # Not as a Stylizer, which has no use for every decoder that can be evaluated.
     encoder, decoder = load_pair(options.encoder, options.decoder)
     encoder, decoder = encoder.to(device), decoder.to(device)
     content, style = ([side[k % len(side)] for k in range(pairs)] for side in sides)

@@ -13,7 +13,7 @@ from ..devices import PRECISIONS, cpu_capabilities
 from ..errors import AdaINError, check_known
 from ..method.features import TAPS
 from ..models.decoder import NORMALIZATIONS
-from .optimization.schedule import SCHEDULES, check_crop_sizes
+from .optimization.schedule import SCHEDULES, SMALLEST_CROP, check_crop_sizes
 from .ranges import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, SHARE, WEIGHT, Range
 
 STYLE_LOSSES = ("mean-std", "gram")
@@ -111,7 +111,11 @@ class TrainingConfig:
         self._expect(
             "style_layers", len(layers) == len(TAPS) and all(w in WEIGHT for w in layers), "four numbers of at least 0"
         )
-        self._expect("resize", 16 <= self.resize[0] <= self.resize[1], "two rising numbers of pixels from 16 up")
+        self._expect(
+            "resize",
+            SMALLEST_CROP <= self.resize[0] <= self.resize[1],
+            f"two rising numbers of pixels from {SMALLEST_CROP} up",
+        )
         check_crop_sizes(self.crop_sizes)
         terms = (self.content_weight, self.style_weight, self.color_weight, self.anchor_weight)
         identity = self.identity_share * (self.reconstruction_weight + self.feature_weight)

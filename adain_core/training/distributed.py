@@ -1,4 +1,4 @@
-"""Training by several processes: what torchrun says about them, and what they must agree on."""
+"""Training in several processes: as torchrun starts them, and what they share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Processes:
         if self.world == 1:
             return decoder
         if self.device.type == "cuda":
-            decoder = nn.SyncBatchNorm.convert_sync_batchnorm(decoder)
+            decoder = nn.SyncBatchNorm.convert_sync_batchnorm(decoder)  # type: ignore[no-untyped-call]
         elif any(isinstance(module, nn.BatchNorm2d) for module in decoder.modules()):
             raise AdaINError("normalization: expected one process for batch normalization on the CPU, found several")
         ids = [self.device.index] if self.device.type == "cuda" else None
@@ -52,7 +52,7 @@ class Processes:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether it holds in one of the processes, so that all stop at the same step."""
+        """Whether the flag is set in one of the processes; all get the same answer."""
         if self.world == 1:
             return flag
         value = torch.tensor(float(flag), device=self.device)
@@ -68,7 +68,7 @@ class Processes:
         return bool(ends[0] == -ends[1])
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Waits until all processes have called this."""
         if self.world > 1:
             dist.barrier()
 

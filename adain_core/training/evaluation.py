@@ -1,4 +1,4 @@
-"""How good a decoder is: the paper's losses and the reconstruction on images it was not trained on."""
+"""Measures a decoder: the paper's losses and the reconstruction on images it was not trained on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def evaluate(encoder: VGGEncoder, decoder: Decoder, content: Tensor, style: Tens
     sums = torch.zeros(7, dtype=torch.float64)
     outputs, reconstructions = [], []
     # One pair at a time: memory is bounded, and the figures do not depend on how pairs are grouped.
-    for x, y in zip(content.split(1), style.split(1), strict=True):
+    for x, y in zip(torch.split(content, 1), torch.split(style, 1), strict=True):
         x, y = (image.to(device, memory_format=torch.channels_last) for image in (x, y))
         features, taps = encoder(x), encoder.taps(y)
         target = adain(features, channel_statistics(taps[-1]))

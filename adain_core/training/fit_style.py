@@ -1,9 +1,9 @@
 """One style for several images, fitted through the decoder.
 
-Statistics of one painting carry what happens to be in it; those of several, averaged, are blander than any. And a
-decoder never reproduces the statistics it is given exactly. `fit_style` starts at the average and descends what the
-paper trains decoders with (eq. 13), but by the style's 2 x 512 numbers, the models fixed: afterwards images decoded in
-that style have, at all four layers, the statistics that the given images have on average.
+The statistics of one painting depend on its subject. The average over several paintings is duller than each, and
+decoded images never have exactly the statistics that the decoder is given. `fit_style` starts at the average and
+minimizes the style loss (eq. 13) over the style's 2 x 512 numbers, with both models fixed. Images decoded in the fitted
+style then have, at all four layers, the statistics that the given images have on average.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ def fit_style(
 ) -> Style:
     """Fits a style to images, on the encoder's device.
 
-    Minimizes ``sum_i |mu(f_i(g(t))) - mu_i|^2 + |sigma(f_i(g(t))) - sigma_i|^2`` over mean and deviation of
-    ``t = AdaIN(f(c), style)``, one content c per step in turn, with Adam. As every term is a square, aiming at the
-    images' average statistics is the same as aiming at all of theirs at once.
+    It minimizes ``sum_i |mu(f_i(g(t))) - mu_i|^2 + |sigma(f_i(g(t))) - sigma_i|^2`` over mean and deviation of
+    ``t = AdaIN(f(c), style)``, one content c per step in turn, with Adam. The terms are squares, so the average of
+    the images' statistics is the same target as all of them together.
 
     Args:
         encoder, decoder: a pair; they are left as they are.
-        images: what the style shall be of, ``[1, 3, H, W]`` RGB 0..1 each, of any size.
+        images: of the style, ``[1, 3, H, W]`` RGB 0..1 each, of any size.
         steps: of gradient descent; 0: the plain average.
-        contents: what to stylize meanwhile, shaped the same; None: the images themselves.
+        contents: images to stylize at each step, shaped the same; None: ``images``.
         progress: told after each image encoded and each step; whatever it raises stops the work.
 
     Returns:
@@ -61,7 +61,7 @@ def fit_style(
         raise AdaINError("images: expected at least one, found none")
     if steps < 0:
         raise AdaINError(f"steps: expected a number of at least 0, found {steps}")
-    # What was made in inference mode has no gradients; copies made outside of it do.
+    # Tensors made in inference mode cannot have gradients; copies made outside of it can.
     with torch.inference_mode(False), torch.enable_grad():
         device = next(encoder.parameters()).device
         encoder = copy.deepcopy(encoder).to(device).float().eval().requires_grad_(False)
@@ -78,7 +78,7 @@ def fit_style(
         statistics, features = [], []
         with torch.no_grad():
             for image in images:
-                # Scaled where they are: what is large never goes to the device.
+                # Scaled before the copy, so that no large image goes to the device.
                 pixels = _shrunk(check_images(image).float()).to(device).clone()
                 statistics.append([channel_statistics(tap) for tap in encoder.taps(pixels)])
                 tell()
@@ -99,7 +99,7 @@ def fit_style(
                 group["lr"] = STEP_SIZE * (1 + math.cos(math.pi * step / steps)) / 2
             optimizer.zero_grad()
             output = decoder(adain(features[step % len(features)], style()))
-            style_loss(encoder.taps(output), targets).backward()
+            torch.autograd.backward(style_loss(encoder.taps(output), targets))
             optimizer.step()
             tell()
         fitted = style()

@@ -6,6 +6,8 @@ samples of the batch, computed in float32 (float64 for float64 input).
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -59,16 +61,16 @@ def anchor_loss(output: Tensor, anchor: Tensor, samples: Tensor) -> Tensor:
 
 
 class _Samples(torch.autograd.Function):
-    """``x[samples]``, whose gradient has the layout of x: indexing's own is slow to add to those in channels_last."""
+    """``x[samples]`` with a gradient in the layout of x: the gradient of indexing is slow to add to others."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, samples: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, samples: Tensor) -> Tensor:
         ctx.save_for_backward(x, samples)
         return x[samples]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         x, samples = ctx.saved_tensors
         whole = torch.zeros_like(x)
         whole[samples] = gradient

@@ -184,7 +184,7 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         self._network.train()
         total, terms = self._objective(self._network, batch)
-        self._scaler.scale(total).backward()
+        torch.autograd.backward(self._scaler.scale(total))
         if config.clip > 0:
             for optimizer in self.optimizers:
                 self._scaler.unscale_(optimizer)
@@ -196,7 +196,7 @@ class Trainer:
 
     def batch(self, step: int) -> Batch:
         """What this process trains on at a step."""
-        return next(iter(stream(self._pairs, range(step, step + 1), 0, self.processes.rank, self.processes.world)))
+        return next(stream(self._pairs, range(step, step + 1), 0, self.processes.rank, self.processes.world))
 
     def _record(self, pending: list[dict[str, Tensor]]) -> None:
         """Moves losses from the device into the history, in one transfer, and checks them."""

@@ -1,9 +1,9 @@
-"""Training batches made ahead of time, by worker processes or by threads."""
+"""Makes training batches ahead of time, in worker processes or in threads."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,15 +16,17 @@ from .samples import Batch, Pairs
 _PREFETCH = 3  # batches made ahead
 
 
-def stream(pairs: Pairs, steps: range, workers: int, rank: int = 0, world: int = 1, pin: bool = False):
-    """The batches of these steps, made ahead of time.
+def stream(
+    pairs: Pairs, steps: range, workers: int, rank: int = 0, world: int = 1, pin: bool = False
+) -> Generator[Batch, None, None]:
+    """Makes the batches of these steps, a few ahead of the one asked for.
 
     Args:
         pairs: the samples.
         steps: which steps.
         workers: worker processes; 0: threads of this process, for hosts that must not be forked.
-        rank, world: this process and how many share a batch.
-        pin: page-locked memory.
+        rank, world: number of this process, and how many processes share each batch.
+        pin: whether batches lie in page-locked memory.
 
     Yields:
         A `Batch` per step: this process's part of it.
@@ -49,7 +51,14 @@ def stream(pairs: Pairs, steps: range, workers: int, rank: int = 0, world: int =
 
 @dataclass
 class _Indices:
-    """The sample numbers of each step's batch."""
+    """The sample numbers of this process's part of each batch.
+
+    Attributes:
+        steps: one batch each.
+        batch_size: over all processes together.
+        first: of the batch's samples, the first for this process.
+        share: how many of them are for this process.
+    """
 
     steps: range
     batch_size: int
@@ -77,6 +86,6 @@ def _stream_by_threads(pairs: Pairs, indices: _Indices) -> Iterator[Batch]:
 
 
 def _start_worker(_: int) -> None:
-    # Both may reach the whole process group; only the trainer decides what they mean, and workers end with it.
+    # A terminal sends these to the whole process group. The trainer alone answers them, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -37,14 +37,14 @@ class TrainingImages:
 
     @classmethod
     def read(cls, content: FolderOrFiles, style: FolderOrFiles, config: TrainingConfig) -> TrainingImages:
-        """Lists the files, and reads those held out.
+        """Lists the files, and reads the held-out ones.
 
         Args:
             content, style: folders of images, or lists of files.
             config: crops.
 
         Raises:
-            AdaINError: no usable images. Found out now, and not hours later.
+            AdaINError: no usable images.
         """
         files: list[list[Path]] = []
         held_out: list[Tensor] = []

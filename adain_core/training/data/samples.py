@@ -22,6 +22,9 @@ from ...images.folders import Images
 from ..config import TrainingConfig
 from ..optimization.schedule import crop_size
 
+# Content crop, style crop, whether they are the same, and which style crops its batch has.
+Sample = tuple[Tensor, Tensor, bool, tuple[int, int]]
+
 # Shares of style crops under `TrainingConfig.augment_styles`.
 _STYLE_FROM_CONTENT, _SHUFFLED, _INVERTED = 0.25, 0.35, 0.1
 
@@ -48,24 +51,23 @@ class Batch:
         return replace(self, content=self.content.pin_memory(), style=self.style.pin_memory())
 
 
-class Pairs(Dataset):
+class Pairs(Dataset[Sample]):
     """Sample n of a training: a content and a style crop. Each image comes once per pass, passes in random order."""
 
     def __init__(self, content: Sequence[Path], style: Sequence[Path], config: TrainingConfig) -> None:
-        # An image that must be enlarged more than twice has nothing to teach.
+        # Images that would be enlarged more than twice are left out: they have no detail to learn from.
         self.content = Images(content, config.largest_crop // 2)
         self.style = Images(style, config.largest_crop // 2)
         self.config = config
 
-    def __getitem__(self, n: int) -> tuple[Tensor, Tensor, bool, tuple[int, int]]:
-        """Sample n: content and style crop, whether they are the same, and which style crops its batch has."""
+    def __getitem__(self, n: int) -> Sample:
         config = self.config
-        step, place = divmod(n, config.batch_size)
+        step, k = divmod(n, config.batch_size)
         size = crop_size(step, config.crop_sizes)
         content = self._crop(self.content, "content", n, size)
         turn = step // config.style_reuse
-        m = turn * config.batch_size + place  # the style crops of some batches in a row are the same
-        # The first differences of floor(m * share): evenly spread, exactly that share.
+        m = turn * config.batch_size + k  # the same in `style_reuse` batches in a row
+        # floor(m * share) grows by one at evenly spread m, in exactly that share of them.
         if math.floor((m + 1) * config.identity_share) > math.floor(m * config.identity_share):
             return content, content, True, (turn, size)
         return content, self._style(m, size), False, (turn, size)
@@ -85,11 +87,11 @@ class Pairs(Dataset):
         return v2.functional.invert(style) if inverted < _INVERTED else style
 
     def _crop(self, images: Images, role: str, n: int, size: int) -> Tensor:
-        turn, place = divmod(n, len(images))
-        pixels = images.read(int(order(self.config.seed, role, turn, len(images))[place]))
+        turn, k = divmod(n, len(images))
+        pixels = images.read(int(order(self.config.seed, role, turn, len(images))[k]))
         return random_crop(pixels, size, self.config.resize, generator(self.config.seed, role, n))
 
-    def collate(self, samples: list[tuple[Tensor, Tensor, bool, tuple[int, int]]]) -> Batch:
+    def collate(self, samples: list[Sample]) -> Batch:
         contents, styles, identity, numbers = zip(*samples, strict=True)
         skipped = self.content.skipped | self.style.skipped
         return Batch(torch.stack(contents), torch.stack(styles), torch.tensor(identity), numbers[0], skipped)
@@ -126,7 +128,7 @@ def random_crop(pixels: Tensor, size: int, resize: tuple[int, int], random: torc
     # Cut out first, then scale only that: the same pixels as scaling first, at a fraction of the work.
     side = max(1, min(height, width, round(size * min(height, width) / short)))
     y, x = int(top * (height - side + 1)), int(left * (width - side + 1))
-    crop = v2.functional.resized_crop(pixels, y, x, side, side, [size, size], antialias=True)
+    crop: Tensor = v2.functional.resized_crop(pixels, y, x, side, side, [size, size], antialias=True)
     return v2.functional.horizontal_flip(crop) if flip < 0.5 else crop
 
 

@@ -1,4 +1,4 @@
-"""Muon: momentum whose matrix is made orthogonal, with steps in proportion to the weights' size."""
+"""Muon: momentum made orthogonal, with steps in proportion to the weights' norm."""
 
 from __future__ import annotations
 
@@ -32,10 +32,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:  # type: ignore[override]  # closures, which return a loss, are refused
-        """One step with the gradients the parameters have."""
-        if closure is not None:
-            raise ValueError("closure: expected None, Muon takes none")
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # without closures
+        """One step with the gradients that the parameters have."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -68,4 +66,5 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     for _ in range(_ITERATIONS):
         gram = x @ x.T
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    result: Tensor = (x.T if tall else x).to(matrix.dtype)
+    return result

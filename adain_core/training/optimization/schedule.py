@@ -7,8 +7,10 @@ import math
 from collections.abc import Sequence
 
 from ...errors import AdaINError
+from ...method.features import STRIDE
 
 SCHEDULES = ("decay", "cosine", "constant")
+SMALLEST_CROP = 16  # pixels
 
 
 def learning_rate(
@@ -61,9 +63,9 @@ def check_crop_sizes(sizes: Sequence[tuple[int, int]], found: object = None) -> 
     """Returns the entries if the first is at step 0, they rise, and sizes are multiples of 8 from 16 up."""
     firsts = [first for first, _ in sizes]
     rising = bool(firsts) and firsts[0] == 0 and all(a < b for a, b in itertools.pairwise(firsts))
-    if not rising or any(size < 16 or size % 8 for _, size in sizes):
+    if not rising or any(size < SMALLEST_CROP or size % STRIDE for _, size in sizes):
         raise AdaINError(
-            "crop size: expected a multiple of 8 from 16 up, or a schedule such as 0:128,20000:256 that starts at "
-            f"step 0, found {found if found is not None else sizes!r}"
+            f"crop size: expected a multiple of {STRIDE} from {SMALLEST_CROP} up, or a schedule such as "
+            f"0:128,20000:256 that starts at step 0, found {found if found is not None else sizes!r}"
         )
     return tuple((int(first), int(size)) for first, size in sizes)

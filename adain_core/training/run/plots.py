@@ -17,8 +17,10 @@ _GRID = "#dddddd"
 _TEXT = "#222222"
 
 
-def plot_losses(steps: Sequence[float], losses: Mapping[str, Sequence[float]], size: tuple[int, int] = (900, 480)):
-    """Curves over steps, on a logarithmic axis: each loss as measured, faint, and smoothed.
+def plot_losses(
+    steps: Sequence[float], losses: Mapping[str, Sequence[float]], size: tuple[int, int] = (900, 480)
+) -> Image.Image:
+    """Draws curves over steps on a logarithmic axis: each loss as measured, pale, and smoothed.
 
     Args:
         steps: of the values.
@@ -42,33 +44,36 @@ def plot_losses(steps: Sequence[float], losses: Mapping[str, Sequence[float]], s
     low, high = low - margin, high + margin
     first, last = steps[0], max(steps[-1], steps[0] + 1)
 
-    def place(step: float, value: float) -> tuple[float, float]:
+    def position(step: float, value: float) -> tuple[float, float]:
         x = box[0] + (box[2] - box[0]) * (step - first) / (last - first)
         return x, box[3] - (box[3] - box[1]) * (math.log10(value) - low) / (high - low)
 
     for value in _ticks(low, high):
-        _, y = place(first, value)
+        _, y = position(first, value)
         draw.line((box[0], y, box[2], y), fill=_GRID)
         draw.text((box[0] - 8, y), f"{value:g}", fill=_TEXT, font=font, anchor="rm")
     for k in range(5):
         step = first + (last - first) * k / 4
-        x, _ = place(step, 10**low)
+        x, _ = position(step, 10**low)
         draw.text((x, box[3] + 8), f"{step:,.0f}", fill=_TEXT, font=font, anchor="ma")
     draw.rectangle(box, outline="#888888")
     x = box[0]
     for color, (name, curve) in zip(_COLORS * 3, losses.items(), strict=False):
         points = [(s, v) for s, v in zip(steps, curve, strict=True) if 0 < v < math.inf]
-        faint = tuple(255 - (255 - int(color[i : i + 2], 16)) // 4 for i in (1, 3, 5))
-        _curve(draw, [place(s, v) for s, v in points], faint, 1)
+        red, green, blue = (255 - (255 - int(color[i : i + 2], 16)) // 4 for i in (1, 3, 5))
+        pale = (red, green, blue)
+        _curve(draw, [position(s, v) for s, v in points], pale, 1)
         smoothed = smooth([v for _, v in points], 0.9)
-        _curve(draw, [place(s, v) for (s, _), v in zip(points, smoothed, strict=True)], color, 2)
+        _curve(draw, [position(s, v) for (s, _), v in zip(points, smoothed, strict=True)], color, 2)
         draw.line((x, 18, x + 18, 18), fill=color, width=3)
         draw.text((x + 24, 18), name, fill=_TEXT, font=font, anchor="lm")
         x += 48 + int(draw.textlength(name, font=font))
     return image
 
 
-def _curve(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], color, width: int) -> None:
+def _curve(
+    draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], color: str | tuple[int, int, int], width: int
+) -> None:
     if len(points) == 1:
         x, y = points[0]
         draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=color)
