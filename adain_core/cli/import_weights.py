@@ -9,16 +9,14 @@ import torch
 from tqdm import tqdm
 
 from ..errors import AdaINError
-from ..images.files import load_picture
+from ..images.folders import Images, list_images
 from ..models.foreign_weights import import_model
 from ..models.model_files import encoder_fingerprint, load_encoder, save_model
 from ..models.unit_activations import normalize_activations
 from ..models.vgg import VGGEncoder
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
-
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("import", help="read another project's weights", description=__doc__)
     parser.add_argument("source", metavar="SOURCE", help="file with the foreign weights")
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="file to write, .safetensors")
@@ -41,9 +39,7 @@ def run(options: argparse.Namespace) -> None:
         metadata["license"] = options.license
     if isinstance(model, VGGEncoder):
         if options.normalize:
-            paths = _images_in(options.normalize)
-            images = (load_picture(path).pixels for path in tqdm(paths, desc="normalize"))
-            metadata["normalized_over"] = f"{normalize_activations(model, images)} images"
+            metadata["normalized_over"] = f"{_normalize(model, options.normalize)} images"
         save_model(options.output, model, metadata, dtype)
         print(f"{options.output}: {model.architecture} encoder, fingerprint {encoder_fingerprint(model)}")
         return
@@ -56,9 +52,12 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.output}: {model.architecture} decoder for the encoder {metadata['encoder']}")
 
 
-def _images_in(folder: str) -> list[Path]:
-    if not Path(folder).is_dir():
-        raise AdaINError(
-            f"{folder}: expected a folder of images, found {'a file' if Path(folder).exists() else 'nothing'}"
-        )
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+def _normalize(encoder: VGGEncoder, folder: str) -> int:
+    """Scales the encoder's channels over the images of a folder; returns how many there were."""
+    images = Images(list_images(folder), min_side=1, name=folder)
+    images.read(0)  # raises when none is usable
+    pixels = (image[None] for image in tqdm(images.usable(), desc="normalize", total=len(images)))
+    used = normalize_activations(encoder, pixels)
+    for path, reason in images.skipped.items():
+        tqdm.write(f"skipped {path}: {reason}")
+    return used

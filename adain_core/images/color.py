@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import AdaINError, check_batch
+from ..errors import check_batch, check_known
 
 METHODS = ("mean-covariance", "luminance")
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -19,19 +19,18 @@ def match_color(image: Tensor, reference: Tensor, method: str = "mean-covariance
     Args:
         image: ``[B, 3, H, W]`` RGB 0..1.
         reference: ``[B or 1, 3, h, w]``; for ``luminance`` it is stretched to the image's size.
-        method: ``mean-covariance``: an affine map of RGB after which mean and covariance equal the reference's,
-            ``L_r L_i^-1`` of the symmetric square roots (Gatys et al., "Controlling Perceptual Factors in Neural Style
-            Transfer", arXiv:1611.07865, section 5.1). ``luminance``: the image's luminance with the reference's
-            chrominance, place by place (the same, section 5.2).
+        method: ``mean-covariance``: an affine map of RGB after which mean and covariance equal the reference's. Its
+            matrix is ``L_r L_i^-1`` of the covariances' symmetric square roots (Gatys et al., "Controlling Perceptual
+            Factors in Neural Style Transfer", arXiv:1611.07865, section 5.1). ``luminance``: the image's luminance
+            with the reference's chrominance, pixel by pixel (the same paper, section 5.2).
 
     Returns:
         ``[B, 3, H, W]``, clamped to 0..1. A flat image gets the reference's mean colour.
 
     Raises:
-        AdaINError: unknown method, or batches that differ.
+        AdaINError: the method is unknown, or the batches do not fit.
     """
-    if method not in METHODS:
-        raise AdaINError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
+    check_known("method", method, METHODS)
     check_batch("reference", reference.shape[0], image.shape[0], "the image")
     result = _mean_covariance(image, reference) if method == METHODS[0] else _luminance(image, reference)
     return result.clamp(0, 1).to(image.dtype)
@@ -56,7 +55,7 @@ def _color_statistics(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Symmetric square root and its pseudo-inverse; directions without variance map to 0 instead of infinity."""
+    """Symmetric square root and its pseudo-inverse, which maps directions without variance to 0 and not to infinity."""
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     eigenvalues = eigenvalues.clamp(min=0)
     root = eigenvalues.sqrt()
@@ -68,7 +67,7 @@ def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
 def _luminance(image: Tensor, reference: Tensor) -> Tensor:
     if image.shape[2:] != reference.shape[2:]:
         reference = F.interpolate(reference, image.shape[2:], mode="bilinear", antialias=True).clamp(0, 1)
-    # Adding the same amount to R, G and B changes luminance only: the chrominance differences stay as they are.
+    # Adding the same amount to R, G and B changes the luminance only: chrominance is in their differences.
     weights = image.new_tensor(_LUMA)[:, None, None]
     luminance = (image * weights).sum(dim=1, keepdim=True) - (reference * weights).sum(dim=1, keepdim=True)
     return reference + luminance

@@ -27,7 +27,7 @@ class Picture:
     """An image file's content.
 
     Attributes:
-        pixels: ``[1, 3, H, W]`` RGB 0..1, upright; where the file is transparent, over white.
+        pixels: ``[1, 3, H, W]`` RGB 0..1, upright; transparent pixels are blended with white.
         opacity: ``[H, W]`` 0..1, None when the file has no transparency.
         icc_profile: the file's colour profile, to be written with results made from it.
     """
@@ -43,8 +43,8 @@ def load_picture(path: str | Path) -> Picture:
     EXIF orientation is applied; greyscale, palette and CMYK become RGB; 16-bit greyscale keeps its precision.
 
     Raises:
-        AdaINError: no such file, not an image Pillow reads, cut short, animated (that is a video), or of a pixel
-            type that has no known range.
+        AdaINError: there is no such file, Pillow cannot read it, it is cut short or animated (that is a video), or
+            its pixel type has no known range.
     """
     with open_image(path) as image, _decoding(path):
         profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
@@ -62,7 +62,7 @@ def load_picture(path: str | Path) -> Picture:
 
 
 def count_pixels(path: str | Path) -> int:
-    """Pixels of an image file as its header says: 0 if it cannot be read, a huge number if Pillow refuses to decode it.
+    """Number of pixels by an image file's header: 0 if it cannot be read, `sys.maxsize` if Pillow refuses its size.
 
     Pillow refuses images so large that they might be an attack.
     """
@@ -70,7 +70,7 @@ def count_pixels(path: str | Path) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return image.width * image.height
+                return int(image.width * image.height)
     except Image.DecompressionBombError:
         return sys.maxsize
     except Exception:  # as in `_decoding`
@@ -82,7 +82,7 @@ def load_mask(path: str | Path) -> Tensor:
     picture = load_picture(path)
     grey = picture.pixels.mean(dim=1)
     if picture.opacity is not None:
-        grey = grey - (1 - picture.opacity)  # take the white behind transparent places away again
+        grey = grey - (1 - picture.opacity)  # without the white that load_picture puts behind transparent pixels
     return grey.clamp(0, 1)
 
 
@@ -92,7 +92,7 @@ def open_image(path: str | Path) -> Image.Image:
     if not path.is_file():
         raise AdaINError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
     with ExitStack() as opened, _decoding(path):
-        image = opened.enter_context(Image.open(path))
+        image: Image.Image = opened.enter_context(Image.open(path))
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":
             raise AdaINError(
@@ -106,12 +106,12 @@ def open_image(path: str | Path) -> Image.Image:
 
 @contextmanager
 def _decoding(path: str | Path) -> Iterator[None]:
-    """Whatever goes wrong inside with a file's content becomes an AdaINError."""
+    """Turns errors in a file's content into an AdaINError that names the file."""
     try:
         yield
     except (AdaINError, MemoryError):
         raise
-    except Exception as error:  # Pillow raises what its formats' parsers run into, errors of arithmetic included
+    except Exception as error:  # the parsers of Pillow's formats raise errors of many types, arithmetic ones included
         raise AdaINError(f"{path}: expected an image file, found one that cannot be read ({error})") from None
 
 
@@ -121,14 +121,14 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """``[3, H, W]`` or ``[1, H, W]`` 0..1 as a Pillow image, values outside cut off, rounded to the nearest level."""
+    """``[3, H, W]`` or ``[1, H, W]`` 0..1 as a Pillow image: values clamped, then rounded to the nearest level."""
     levels = (pixels.detach().float().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
     array = levels.permute(1, 2, 0).numpy()
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
 
 
 def check_writable(path: str | Path) -> Path:
-    """Returns the path; AdaINError unless its ending is one of `WRITABLE` and its folder can be written to."""
+    """Returns the path; AdaINError unless its ending is in `WRITABLE` and files can be written to its folder."""
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
         raise AdaINError(

@@ -1,4 +1,4 @@
-"""Folders of images: which files, and their pixels one after the other."""
+"""Folders of images: their list, its fingerprint, and reading them one after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def list_images(folder: str | Path) -> list[Path]:
     """All files under a folder, at any depth, whose ending names an image format Pillow reads, sorted.
 
     Raises:
-        AdaINError: no such folder, or none in it.
+        AdaINError: there is no such folder, or no image in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -31,30 +31,30 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def listing_fingerprint(folder: str | Path) -> str:
-    """Identifies a folder's images by names, sizes and times of change; another when any of them changes."""
+    """Identifies a folder's images by names, sizes and times of change: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in list_images(folder):
         found = path.stat()
-        digest.update(os.fsencode(path.relative_to(folder)))  # which need not be UTF-8
+        digest.update(os.fsencode(path.relative_to(folder)))  # a name need not be UTF-8
         digest.update(f"\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def names_fingerprint(paths: Sequence[Path]) -> str:
-    """Identifies a list of images by their names in their order."""
+    """Identifies a list of images by their names and order: 16 hexadecimal digits."""
     return hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in paths)).hexdigest()[:16]
 
 
 class Images:
-    """A folder's images, read when asked for. Unreadable and tiny files are left out, and remembered.
+    """A list of images, read when asked for. Unreadable and small ones are skipped.
 
     Args:
-        paths: the files.
-        min_side: images with a shorter side than this are tiny.
-        name: what to call them in an error; None: the folder of the first.
+        paths: the files, at least one.
+        min_side: images with a shorter side of fewer pixels are skipped.
+        name: of the list, for errors; None: the folder of the first file.
 
     Attributes:
-        skipped: why each file was left out that has been met so far.
+        skipped: the files skipped so far, each with the reason.
     """
 
     def __init__(self, paths: Sequence[Path], min_side: int, name: str | None = None) -> None:
@@ -67,10 +67,10 @@ class Images:
         return len(self.paths)
 
     def read(self, index: int) -> Tensor:
-        """``[3, H, W]`` RGB 0..1 of a file or, when it is left out, of the next one after it that is not.
+        """``[3, H, W]`` RGB 0..1 of a file or, when it is skipped, of the next one that is not.
 
         Raises:
-            AdaINError: not one of the files is usable.
+            AdaINError: no file is usable.
         """
         for offset in range(len(self.paths)):
             pixels = self._read(self.paths[(index + offset) % len(self.paths)])
@@ -82,7 +82,7 @@ class Images:
         )
 
     def usable(self) -> Iterator[Tensor]:
-        """Each image that is not left out, ``[3, H, W]``, in their order."""
+        """Each image that is not skipped, ``[3, H, W]`` RGB 0..1, in the order of the list."""
         for path in self.paths:
             pixels = self._read(path)
             if pixels is not None:

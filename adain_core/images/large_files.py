@@ -18,17 +18,17 @@ try:
 except (ImportError, OSError):
     pyvips = None
 
-LIBVIPS_BYTES = 160 << 20  # its library, threads, and images below 100 MB, which it unpacks in memory
-_LEVELS = {"uchar": 255, "ushort": 65535}
+LIBVIPS_BYTES = 160 << 20  # the library, its threads, and images below 100 MB, which it unpacks in memory
+_LEVELS = {"uchar": 255, "ushort": 65535}  # the value of white by the type of libvips
 _ROWS = 512  # of a mask at a time; a multiple of 8
-_SAMPLES = 1024  # pixels of each side that colours are taken from
-_JPEG_SIDE = 65535  # pixels; more do not fit into its header
+_SAMPLES = 1024  # pixels along each side that colour statistics are computed from
+_JPEG_SIDE = 65535  # pixels; a JPEG's header has room for no more
 
 
 class LargeImage:
-    """An image file, upright; any part of it as pixels RGB 0..1, where it is transparent over white.
+    """An image file of which parts are read: upright, RGB 0..1, transparent pixels blended with white.
 
-    Files that cannot be read from any place, compressed ones, are unpacked into a temporary file by libvips.
+    Formats that can only be read from the top (most compressed ones) are unpacked into a temporary file by libvips.
 
     Args:
         path: the file.
@@ -37,8 +37,8 @@ class LargeImage:
         size: height and width.
 
     Raises:
-        AdaINError: pyvips is missing, no such file, not an image libvips reads, several frames, or pixels that are
-            neither 8- nor 16-bit grey or RGB.
+        AdaINError: pyvips is missing, there is no such file, libvips cannot read it, it has several frames, or its
+            pixels are neither 8- nor 16-bit grey or RGB.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -63,7 +63,7 @@ class LargeImage:
 
     @property
     def opacity(self) -> pyvips.Image | None:
-        """The transparency's band in 0..255, None without one."""
+        """Opacity as a band in 0..255; None for a file without transparency."""
         if not self.image.hasalpha():
             return None
         band = self.image[self.image.bands - 1]
@@ -71,22 +71,22 @@ class LargeImage:
 
     @property
     def icc_profile(self) -> bytes | None:
-        """The colour profile, if it is one of RGB."""
+        """The colour profile of an RGB image; None without one."""
         has = self.image.get_typeof("icc-profile-data") and self.image.bands >= 3
         return self.image.get("icc-profile-data") if has else None
 
     def read(self, rows: slice, columns: slice) -> Tensor:
-        """Those pixels, ``[1, 3, h, w]`` RGB 0..1; slices may end past the image."""
+        """The pixels of these rows and columns, ``[1, 3, h, w]`` RGB 0..1; slices may end outside the image."""
         return _over_white(*self._colour_and_opacity(self.image, rows, columns))
 
     def sample(self) -> Tensor:
-        """Pixels from all over the image, ``[1, 3, h, w]``, for its colour statistics."""
-        step = [max(side // _SAMPLES, 1) for side in self.size]
-        thin = self.image.subsample(step[1], step[0])
+        """Every n-th pixel both ways, ``[1, 3, h, w]`` RGB 0..1, for colour statistics."""
+        stride = [max(side // _SAMPLES, 1) for side in self.size]
+        thin = self.image.subsample(stride[1], stride[0])
         return _over_white(*self._colour_and_opacity(thin, slice(0, thin.height), slice(0, thin.width)))
 
     def scaled(self, side: int) -> Tensor:
-        """The whole image with a shorter side of that many pixels, like `resize.scale_short_side`."""
+        """The whole image with a shorter side of that many pixels, about as `resize.scale_short_side` scales it."""
         image = self.image
         if image.hasalpha():
             image = image.flatten(background=[_LEVELS[image.format]])
@@ -97,8 +97,11 @@ class LargeImage:
     def mask(self, size: tuple[int, int]) -> Tensor:
         """This image as a mask over the features of an image of that size.
 
-        The mean of brightness times opacity over each place's 8x8 pixels, as `spatial_masks.to_feature_grid`; stretched
-        when sizes differ.
+        The mean of brightness times opacity over 8x8 pixels, as by `spatial_masks.to_feature_grid`. An image of
+        another size is stretched.
+
+        Args:
+            size: height and width of the image to be masked.
 
         Returns:
             ``[1, ceil(H/8), ceil(W/8)]`` 0..1.
@@ -107,12 +110,12 @@ class LargeImage:
         image = self.image
         if self.size != size:
             image = image.resize(width / image.width, vscale=height / image.height, kernel="linear")
-        places = []
+        bands = []
         for top in range(0, height, _ROWS):
             colour, opacity = self._colour_and_opacity(image, slice(top, min(top + _ROWS, height)), slice(0, width))
             grey = colour.mean(dim=1) if opacity is None else (colour * opacity).mean(dim=1)
-            places.append(torch.nn.functional.avg_pool2d(grey, STRIDE, ceil_mode=True, count_include_pad=False))
-        return torch.cat(places, dim=1).clamp(0, 1)
+            bands.append(torch.nn.functional.avg_pool2d(grey, STRIDE, ceil_mode=True, count_include_pad=False))
+        return torch.cat(bands, dim=1).clamp(0, 1)
 
     def _colour_and_opacity(self, image: pyvips.Image, rows: slice, columns: slice) -> tuple[Tensor, Tensor | None]:
         top, left = rows.start, columns.start
@@ -122,9 +125,8 @@ class LargeImage:
         except pyvips.Error as error:
             raise self._unreadable(error) from None
         scale = _LEVELS[image.format]
-        values = (
-            torch.from_numpy(values.reshape(height, width, -1).astype(np.float32)).div_(scale).permute(2, 0, 1)[None]
-        )
+        values = torch.from_numpy(values.reshape(height, width, -1).astype(np.float32))
+        values = values.div_(scale).permute(2, 0, 1)[None]
         opacity = None
         if image.hasalpha():
             values, opacity = values[:, :-1], values[:, -1:]
@@ -136,7 +138,7 @@ class LargeImage:
 
 
 class LargeResult:
-    """Pixels collected in a raw file, then written as PNG or JPEG.
+    """An image written in parts: its pixels are collected in a raw file, then saved as PNG or JPEG.
 
     Args:
         path: of the image to write.
@@ -144,7 +146,8 @@ class LargeResult:
         folder: for the raw file, 3 bytes a pixel.
 
     Raises:
-        AdaINError: neither PNG nor JPEG, a side too long for JPEG, or too little room in the folder.
+        AdaINError: the ending is neither PNG's nor JPEG's, a side is too long for a JPEG, or the folder has too
+            little room.
     """
 
     def __init__(self, path: str | Path, size: tuple[int, int], folder: Path) -> None:
@@ -159,20 +162,28 @@ class LargeResult:
         allocate(self._raw, size[0] * size[1] * 3, "the result's pixels")
 
     def write(self, rows: slice, columns: slice, pixels: Tensor) -> None:
-        """Takes pixels ``[1, 3, h, w]`` RGB, nominally 0..1, rounded to the nearest of 256 levels."""
+        """Takes the pixels of these rows and columns, ``[1, 3, h, w]`` RGB, nominally 0..1.
+
+        They are clamped and rounded to the nearest of 256 levels.
+        """
         levels = (pixels[0].float().clamp(0, 1) * 255).round_().to("cpu", torch.uint8).permute(1, 2, 0)
-        # Mapped anew each time, so that the process does not come to hold the whole file.
+        # Mapped anew each time, so that the process never holds the whole file in memory.
         image = np.memmap(self._raw, np.uint8, "r+", shape=(*self._size, 3))
         image[rows, columns] = levels.numpy()
 
     def save(self, opacity: pyvips.Image | None = None, icc_profile: bytes | None = None) -> None:
-        """Writes the image, atomically, with the transparency in PNG, like `files.save_picture`."""
+        """Writes the image, atomically; transparency is kept in PNG, as by `files.save_picture`.
+
+        Args:
+            opacity: a band in 0..255; None: none.
+            icc_profile: a colour profile to write with the image.
+        """
         height, width = self._size
         image = pyvips.Image.rawload(str(self._raw), width, height, 3, access="sequential")
         if self._png and opacity is not None:
             image = image.bandjoin(opacity)
         image = image.copy(interpretation="srgb")
-        for field in image.get_fields():  # the transparency brings its file's metadata along
+        for field in image.get_fields():  # the opacity's band brings its file's metadata along
             image.remove(field)
         if icc_profile:
             image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc_profile)
@@ -188,10 +199,10 @@ def _over_white(colour: Tensor, opacity: Tensor | None) -> Tensor:
 
 
 def check_pyvips() -> None:
-    """AdaINError with the way to get it when pyvips is missing."""
+    """Raises AdaINError when pyvips is missing, saying how to install it."""
     if pyvips is None:
         raise AdaINError(
             "memory: expected pyvips for an image too large for the memory allowed, found none; "
             "install it with: pip install 'pyvips[binary]'"
         )
-    pyvips.cache_set_max(0)  # parts are read once or twice; keeping them would defeat the purpose
+    pyvips.cache_set_max(0)  # parts are read once or twice: a cache would only take memory

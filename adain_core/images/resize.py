@@ -1,4 +1,4 @@
-"""Images at other sizes."""
+"""Images at other sizes, bilinear with antialiasing."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 
-def center_crop(pixels: Tensor, size: int) -> Tensor:
-    """Scales the short side to ``size`` and keeps the middle: ``[3, H, W]`` to ``[3, size, size]``."""
-    return v2.functional.center_crop(v2.functional.resize(pixels, [size], antialias=True), [size, size])
+def scale(pixels: Tensor, factor: float) -> Tensor:
+    """Scales both sides of ``[B, C, H, W]`` by a factor, rounded to whole pixels, at least one; 1: unchanged."""
+    if factor == 1:
+        return pixels
+    size = [max(1, round(side * factor)) for side in pixels.shape[2:]]
+    return F.interpolate(pixels, size, mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def scale_short_side(pixels: Tensor, side: int) -> Tensor:
-    """Scales ``[B, 3, H, W]`` so that the shorter side has that many pixels, aspect kept; 0: unchanged."""
-    height, width = pixels.shape[2:]
-    if side == 0 or min(height, width) == side:
-        return pixels
-    scale = side / min(height, width)
-    size = [max(1, round(height * scale)), max(1, round(width * scale))]
-    return F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+    """Scales ``[B, C, H, W]`` so that the shorter side has that many pixels, aspect kept; 0: unchanged."""
+    return pixels if side == 0 else scale(pixels, side / min(pixels.shape[2:]))
+
+
+def center_crop(pixels: Tensor, size: int) -> Tensor:
+    """Scales the shorter side to ``size`` pixels and keeps the middle: ``[3, H, W]`` to ``[3, size, size]``."""
+    # Not scale_short_side: torchvision rounds the longer side down, and published figures were measured so.
+    scaled: Tensor = v2.functional.resize(pixels, [size], antialias=True)
+    cropped: Tensor = v2.functional.center_crop(scaled, [size, size])
+    return cropped
