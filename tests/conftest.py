@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,10 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 PACK = "adain_pack_under_test"
+
+
+# Before any kernel is chosen, in this process and those it starts: results must not depend on measurements.
+os.environ["ADAIN_KERNELS"] = "direct"
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...devices import cpu_capabilities
 from ...models.padding import pad_one
+from .kernel_choice import faster_than_direct
 from .winograd import convolve, transform_kernel
 
 # Largest map of one band, in bytes. On the CPU half of a usual last-level cache, and below the 32 MiB from which glibc
@@ -24,11 +24,10 @@ from .winograd import convolve, transform_kernel
 _CPU_BAND = 16 << 20
 _GPU_BAND = 64 << 20
 
-# Winograd's convolution lives on PyTorch's matrix products, which keep up with oneDNN's convolutions on Intel's
-# processors only (MKL). There it wins from so many channels and output positions on; its kernel is transformed first.
-_FAST_PRODUCTS = cpu_capabilities().get("cpu_name", "").startswith("Intel")
+# Winograd's convolution can win from so many channels and output positions on. Whether it does depends on how fast the
+# processor's matrix products are beside its convolutions: that is measured.
 _WINOGRAD_CHANNELS = 128
-_WINOGRAD_PLACES = 2048
+_WINOGRAD_POSITIONS = 2048
 
 Rows = tuple[int, int]  # first and last row, the latter excluded
 
@@ -62,7 +61,7 @@ class Layer:
 class Convolution(Layer):
     """A 3x3 convolution, padded as `padding.pad_one` does at the true border only, with ReLU or without.
 
-    In float32 by Winograd's algorithm on processors where that is faster.
+    In float32 on the CPU by Winograd's algorithm where that is measured to be faster.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True) -> None:
@@ -70,8 +69,8 @@ class Convolution(Layer):
         self.bias = bias
         self.relu = relu
         wide = min(weight.shape[:2]) >= _WINOGRAD_CHANNELS
-        self.winograd = _FAST_PRODUCTS and wide and weight.device.type == "cpu" and weight.dtype == torch.float32
-        self.kernel: Tensor | None = None  # of Winograd's convolution, once it is worth while
+        self.may_transform = wide and weight.device.type == "cpu" and weight.dtype == torch.float32
+        self.kernel: Tensor | None = None  # Winograd's, once it is needed
 
     def channels(self, given: int) -> int:
         return self.weight.shape[0]
@@ -81,13 +80,25 @@ class Convolution(Layer):
 
     def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
         x = pad_one(x, top=rows[0] == 0, bottom=rows[1] == height)
-        if self.winograd and x.shape[2] * x.shape[3] >= _WINOGRAD_PLACES:
-            if self.kernel is None:
-                self.kernel = transform_kernel(self.weight)
-            x = convolve(x, self.kernel, self.bias)
-        else:
-            x = F.conv2d(x, self.weight, self.bias)
+        x = self._winograd(x) if self._by_winograd(x) else self._direct(x)
         return x.relu_() if self.relu else x
+
+    def _by_winograd(self, x: Tensor) -> bool:
+        height, width = x.shape[2:]
+        if not self.may_transform or height * width < _WINOGRAD_POSITIONS or torch.compiler.is_compiling():
+            return False
+        # As many rows as show the pace; a class has widths within a factor of two.
+        rows = min(-(-_WINOGRAD_POSITIONS // width) + 2, height)
+        shape = (*self.weight.shape[:2], 1 << (width.bit_length() - 1))
+        return faster_than_direct(shape, x[:1, :, :rows], self._direct, self._winograd)
+
+    def _direct(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias)
+
+    def _winograd(self, x: Tensor) -> Tensor:
+        if self.kernel is None:
+            self.kernel = transform_kernel(self.weight)
+        return convolve(x, self.kernel, self.bias)
 
 
 class MaxPool(Layer):

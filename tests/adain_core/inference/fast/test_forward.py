@@ -105,10 +105,10 @@ def test_what_is_derived_goes_with_its_model():
     assert weight() is None
 
 
-@pytest.mark.parametrize("fast_products", [True, False])
-def test_a_photo_with_and_without_winograd(models, examples, monkeypatch, fast_products):
+@pytest.mark.parametrize("winograd", [True, False])
+def test_a_photo_with_and_without_winograd(models, examples, monkeypatch, winograd):
     """Large enough for Winograd in every wide layer, on any processor: features and image as by the plain form."""
-    monkeypatch.setattr(conv_chain, "_FAST_PRODUCTS", fast_products)
+    monkeypatch.setattr(conv_chain, "faster_than_direct", lambda *_: winograd)
     encoder, decoder = models
     photo = load_picture(examples / "content_astronaut.jpg").pixels[..., :397, :430]
     with torch.inference_mode():
