@@ -144,12 +144,12 @@ def spy(function, calls):
     return called
 
 
-@pytest.mark.parametrize("amount", ["100M", "much"])
-def test_too_little_memory_is_one_line(stylize, capsys, amount):
+@pytest.mark.parametrize(("amount", "named"), [("100M", "100 MiB"), ("much", "much")])
+def test_too_little_memory_is_one_line(stylize, capsys, amount, named):
     status, out = stylize("out.png", "--max-memory", amount)
     assert status == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
     assert len(lines) == 1
     assert "memory: expected" in lines[0]
-    assert amount in lines[0]
+    assert named in lines[0]
     assert not out.exists()
