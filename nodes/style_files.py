@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..adain_core.errors import AdaINError
 from ..adain_core.images.files import to_image
-from ..adain_core.models.style_files import load_style, save_style
+from ..adain_core.models.style_files import load_style, load_thumbnail, save_style
 from . import host
 from .convert import to_core
 from .inputs import style_of
@@ -42,7 +42,10 @@ class SaveStyle:
             "optional": {
                 "author": ("STRING", {"default": "", "tooltip": "Who made the style image, kept in the file."}),
                 "license": ("STRING", {"default": "", "tooltip": "Its licence, kept in the file."}),
-                "thumbnail": ("IMAGE", {"tooltip": "A picture kept in the file, scaled down to 96 pixels."}),
+                "thumbnail": (
+                    "IMAGE",
+                    {"tooltip": "A picture kept in the file, scaled down to 96 pixels; Load Style shows it."},
+                ),
             },
         }
 
@@ -50,7 +53,7 @@ class SaveStyle:
         name = file_name("name", name)
         file = f"{name}.safetensors"
         if host.is_bundled(file, host.STYLE_FOLDER):
-            # Saved workflows that load the pack's style would get this one instead.
+            # A style of that name would take the place of the pack's own in workflows that load it.
             raise AdaINError(f"name: expected another one than the pack's own styles have, found {name!r}")
         style = replace(style_of(style), info={"name": name, "author": author, "license": license})
         picture = None if thumbnail is None else to_image(to_core(thumbnail)[0])
@@ -61,7 +64,7 @@ class SaveStyle:
 class LoadStyle:
     """Load Style."""
 
-    DESCRIPTION = "Loads a style saved with Save Style."
+    DESCRIPTION = "Loads a style saved with Save Style and shows its thumbnail, if it has one."
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["load adain style", "import style"]
     RETURN_TYPES = (STYLE,)
@@ -83,4 +86,9 @@ class LoadStyle:
         return host.validated(name, host.STYLE_FOLDER)
 
     def load(self, name):
-        return (load_style(host.model_path(name, host.STYLE_FOLDER)),)
+        path = host.model_path(name, host.STYLE_FOLDER)
+        style, picture = load_style(path), load_thumbnail(path)
+        if picture is not None:
+            # Shown on the node as a preview: among the run's results it would be taken for one of its pictures.
+            host.progress_bar(1)(1, 1, picture)
+        return (style,)

@@ -1,4 +1,4 @@
-"""Known weights of others: fetched once, checked, and kept as this pack's files."""
+"""Weights that others publish: downloaded once, checked, and kept as this pack's files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class KnownModel:
     """A model that can be fetched.
 
     Attributes:
-        file: the name it gets here.
-        source: its file's name there.
-        url: where it is.
-        sha256: of that file, or the beginning of it.
+        file: name of the safetensors file that it becomes.
+        source: name of the published file.
+        url: where that file is.
+        sha256: of that file, all hexadecimal digits or the first ones.
         megabytes: to download.
         encoder: for a decoder, the encoder it was trained for.
-        torchvision: its entry in torchvision's table; such a file is kept where torchvision looks for it.
+        torchvision: its entry in torchvision's table. Such a file is downloaded to where torchvision looks for it.
     """
 
     file: str
@@ -65,25 +65,25 @@ AUTHORS_DECODER = KnownModel(
 
 
 def torchvision_encoder(weights: VGG19_Weights = VGG19_Weights.IMAGENET1K_V1) -> KnownModel:
-    """torchvision's VGG-19; its file's name ends in the beginning of its hash."""
+    """torchvision's VGG-19, whose file name ends in the first digits of its hash."""
     source = weights.url.rpartition("/")[2]
     digits = source.removesuffix(".pth").rpartition("-")[2]
     return KnownModel("torchvision_vgg19.safetensors", source, weights.url, digits, 548, torchvision=weights)
 
 
 def fetch_model(model: KnownModel, folder: str | Path, progress: ProgressCallback | None = None) -> Path:
-    """The path of a known model as this pack's safetensors file, fetched and imported when it is not there yet.
+    """The path of a known model's safetensors file, which is downloaded and imported if it does not exist yet.
 
-    A file of its original name that somebody put into the folder is imported instead of downloaded, and torchvision's
-    where torchvision has it already. Nothing that is incomplete or has another hash is ever used.
+    Nothing is downloaded if the published file is in the folder already, put there by hand, or if torchvision has it.
+    A file that is incomplete or has another hash is never used.
 
     Args:
         model: what to fetch.
-        folder: where the safetensors file is kept, and looked for.
-        progress: told the bytes downloaded so far and in all; whatever it raises stops the download.
+        folder: where the safetensors file is looked for and kept.
+        progress: called with the bytes downloaded so far and in all; an exception it raises stops the download.
 
     Raises:
-        AdaINError: no connection (saying what to put where), a lost one, or a file with another hash.
+        AdaINError: there is no connection (saying which file to put where), it is lost, or the hash is another one.
     """
     folder = Path(folder)
     path = folder / model.file
@@ -97,8 +97,8 @@ def fetch_model(model: KnownModel, folder: str | Path, progress: ProgressCallbac
         _check_hash(source, model.sha256)
         imported = import_model(source)
     elif model.torchvision is not None:
-        # Downloaded here for the sake of progress and cancel, to where torchvision's loader finds it. That one checks
-        # what it downloads, but never a file that is there already.
+        # Downloaded by us, which shows progress and can be cancelled, to where torchvision's loader finds it. The hash
+        # is checked by us, too: that loader trusts a file that exists already.
         cached = Path(torch.hub.get_dir()) / "checkpoints" / model.source
         if not cached.is_file() or not _sha256(cached).startswith(model.sha256):
             _download(model, cached, folder, progress)

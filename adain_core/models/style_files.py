@@ -1,4 +1,4 @@
-"""Styles as files: a few kilobytes of safetensors."""
+"""Styles as files: a few kilobytes of safetensors, perhaps with a thumbnail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..files import atomic_write
 from ..method.features import FEATURE_CHANNELS
 from ..method.normalization import Statistics
 from ..method.style import Style
-from .tensor_files import FORMAT, read_safetensors
+from .tensor_files import FORMAT, read_metadata, read_safetensors
 
 THUMBNAIL_SIZE = 96  # pixels, the longer side
 _INFO = ("name", "author", "license")
@@ -27,7 +27,7 @@ def save_style(path: str | Path, style: Style, thumbnail: Image.Image | None = N
     Args:
         path: the file; its folder is made when missing.
         style: statistics ``[B, 512]``.
-        thumbnail: a picture of it, scaled down here.
+        thumbnail: a picture of the style; it is scaled down to 96 pixels.
 
     Example:
         >>> style = Style(Statistics(torch.zeros(1, 512), torch.ones(1, 512)), "an encoder", {"name": "Plain"})
@@ -50,13 +50,16 @@ def load_style(path: str | Path) -> Style:
     """Reads a style.
 
     Raises:
-        AdaINError: no such file, not safetensors, not a style, or statistics of another shape or not finite.
+        AdaINError: there is no such file, it is no complete safetensors file, it holds no style, or the statistics
+            have another shape, are not finite, or have a deviation of 0 or less.
     """
     tensors, metadata = read_safetensors(path)
-    if metadata.get("kind") != "style" or set(tensors) != set(Statistics._fields):
+    if metadata.get("kind") != "style":
         raise AdaINError(
             f"{path}: expected a style file, found one that holds {metadata.get('kind', 'something else')}"
         )
+    if set(tensors) != set(Statistics._fields):
+        raise AdaINError(f"{path}: expected the tensors mean and std, found {', '.join(sorted(tensors)) or 'none'}")
     statistics = Statistics(**tensors)
     mean, std = statistics
     if mean.ndim != 2 or mean.shape[1] != FEATURE_CHANNELS or std.shape != mean.shape:
@@ -70,9 +73,14 @@ def load_style(path: str | Path) -> Style:
 
 
 def load_thumbnail(path: str | Path) -> Image.Image | None:
-    """The picture kept with a style, None when there is none."""
-    text = read_safetensors(path)[1].get("thumbnail")
-    return Image.open(io.BytesIO(base64.b64decode(text))) if text else None
+    """The RGB picture kept with a style; None when there is none or it cannot be read."""
+    text = read_metadata(path).get("thumbnail")
+    if not text:
+        return None
+    try:
+        return Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
+    except Exception:  # whatever the decoders raise: without its picture the style is still of use
+        return None
 
 
 def _to_text(picture: Image.Image) -> str:

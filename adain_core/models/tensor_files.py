@@ -4,40 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import AdaINError
 
-FORMAT = "adain-1"
+T = TypeVar("T")
+
+FORMAT = "adain-1"  # in the metadata of this pack's files
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """A safetensors file's metadata alone; AdaINError as `read_safetensors`."""
-    return _open(path, lambda file: dict(file.metadata() or {}))
+    return _open(path, _metadata)
 
 
 def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """A safetensors file's tensors as stored, and its metadata; AdaINError when it is missing, cut or no such file."""
-    return _open(
-        path,
-        lambda file: ({key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})),  # noqa: SIM118
-    )
+    """A safetensors file's tensors in their stored types, and its metadata.
 
-
-def _open(path: str | Path, read: Callable):
-    path = Path(path)
-    if not path.is_file():
-        raise AdaINError(f"{path}: expected a safetensors file, found {'a folder' if path.is_dir() else 'nothing'}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return read(file)
-    except SafetensorError as error:
-        raise AdaINError(
-            f"{path}: expected a complete safetensors file, found one that cannot be read ({error}); "
-            "other formats are read by 'python -m adain_core import'"
-        ) from None
+    Raises:
+        AdaINError: there is no such file, it is not safetensors, or it is cut short.
+    """
+    return _open(path, lambda file: (_tensors(file), _metadata(file)))
 
 
 def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: str | Path) -> None:
@@ -54,3 +44,25 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], pat
             problems.append(f"{key} with values that are not finite")
     if problems:
         raise AdaINError(f"{path}: expected the weights of this architecture, found {'; '.join(problems)}")
+
+
+def _open(path: str | Path, read: Callable[[Any], T]) -> T:
+    path = Path(path)
+    if not path.is_file():
+        raise AdaINError(f"{path}: expected a safetensors file, found {'a folder' if path.is_dir() else 'nothing'}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return read(file)
+    except SafetensorError as error:
+        raise AdaINError(
+            f"{path}: expected a complete safetensors file, found one that cannot be read ({error}); "
+            "other formats are read by 'python -m adain_core import'"
+        ) from None
+
+
+def _metadata(file: Any) -> dict[str, str]:
+    return dict(file.metadata() or {})
+
+
+def _tensors(file: Any) -> dict[str, Tensor]:
+    return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # it is no dictionary

@@ -15,22 +15,22 @@ _INPUT_CHANNELS = 3
 
 @torch.inference_mode()
 def normalize_activations(encoder: VGGEncoder, images: Iterable[Tensor]) -> int:
-    """Scales every channel after every ReLU to a mean activation of 1 over images and places, in place.
+    """Scales every channel after every ReLU to a mean activation of 1 over all images and positions.
 
-    ReLU lets positive factors through, so a layer's outputs divided by their means and the next layer's weights
-    multiplied by them compute the same network in other units (Gatys et al., "A Neural Algorithm of Artistic Style",
-    arXiv:1508.06576, section 'Methods'). The style loss then weighs layers alike. A channel that never fires is left
-    as it is.
+    ``relu(a x) = a relu(x)`` for a > 0. So when the outputs of a layer are divided by their means and the next
+    layer's weights are multiplied by them, the network computes the same in other units (Gatys et al., "A Neural
+    Algorithm of Artistic Style", arXiv:1508.06576, section 'Methods'). All layers then count alike in the style loss.
+    A channel whose mean is 0 stays as it is.
 
     Args:
-        encoder: changed in place.
+        encoder: its weights are changed.
         images: ``[1, 3, H, W]`` RGB 0..1 each.
 
     Returns:
         The number of images used.
 
     Raises:
-        AdaINError: no images.
+        AdaINError: there are no images.
     """
     sums: list[Tensor] = [torch.zeros(c.out_channels, dtype=torch.float64) for c in encoder.c]
     used = 0

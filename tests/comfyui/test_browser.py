@@ -76,6 +76,15 @@ def test_stylize_from_the_template_browser(page):
     assert page.locator(MESSAGES).all_inner_texts() == []
 
 
+def test_load_style_shows_its_thumbnail(page):
+    load(page, "save_and_load_style")
+    page.locator(RUN).first.click()
+    node = NODE.format("AdaINLoadStyle")
+    page.wait_for_function(f"{node}.imgs?.[0]?.complete && {node}.imgs[0].naturalWidth > 90")
+    page.wait_for_function(f"{NODE.format('PreviewImage')}.imgs?.[0]?.complete")
+    assert screenshot(page, "AdaINLoadStyle")[-100:].std() > 20, "still seen when the run has ended"
+
+
 def test_help_panel(page):
     load(page, "train_and_stylize")
     page.evaluate(f"app.canvas.selectNode({NODE.format('AdaINTrainDecoder')})")

@@ -311,15 +311,6 @@ def test_an_example_image_that_is_none(nodes):
             run(nodes["AdaINExampleImage"], name=name)
 
 
-def test_styles_of_the_pack_are_not_replaced(pack, nodes, models, painting, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[f"{pack.__name__}.nodes.host"], "save_folder", lambda kind: tmp_path)
-    style = run(nodes["AdaINVGGEncode"], encoder=models[0], image=painting)
-    with pytest.raises(ValueError, match="name: expected another one than the pack's own styles have"):
-        run(nodes["AdaINSaveStyle"], style=style, name="starry_night")
-    run(nodes["AdaINSaveStyle"], style=style, name="mine")
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.safetensors"]
-
-
 def test_fit_style_loads_both_models_at_once_and_tells_what_to_do_without_memory(
     pack, nodes, models, painting, monkeypatch
 ):
