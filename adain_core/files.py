@@ -73,7 +73,7 @@ def check_settings(path: Path, settings: Mapping[str, Any], advice: str) -> None
         return
     try:
         before = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise AdaINError(
             f"{path}: expected the settings of a run, found a file that cannot be read ({error})"
         ) from None

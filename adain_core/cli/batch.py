@@ -1,8 +1,8 @@
 """``batch``: every image of a folder in random styles, for stylized data sets.
 
-An image's styles follow from the seed, its own name and the style images. A run that is stopped goes on where it was
-when started again. Outputs are OUT/sub/NAME.EXT-stylized-K-STYLE.FORMAT, K counting the styles of one image;
-OUT/batch.json has the settings, OUT/failures.json what could not be made and why.
+An image's styles depend on the seed, its own name and the style images. After an interruption the same command goes on.
+Outputs are OUT/sub/NAME.EXT-stylized-K-STYLE.FORMAT, K counting the styles of one image; OUT/batch.json has the
+settings, OUT/failures.json what could not be made and why. Other files in OUT are never replaced.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ..devices import parse_device, parse_precision
 from ..errors import AdaINError
-from ..stylized_datasets.folder import FAILURES_FILE, claim, remove_partial_files, write_failures
+from ..stylized_datasets.folder import FAILURES_FILE, check_output_folder, remove_partial_files, write_failures
 from ..stylized_datasets.plan import FORMATS, Settings, missing, plan, relative_images
 from ..stylized_datasets.stylize import DatasetStylizer, Failure
 from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer
@@ -27,7 +27,7 @@ from .options import add_model_options, add_precision_option, add_style_size_opt
 ALL_FAILED = 1
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("batch", help="stylize a whole data set", description=__doc__)
     parser.add_argument("content_folder", metavar="CONTENT_DIR", help="images to stylize, at any depth")
     parser.add_argument("style_folder", metavar="STYLE_DIR", help="style images, at any depth")
@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--styles-per-image", type=int, default=1, metavar="N", help="styles for each image (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="another one, another choice (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random choice (default: %(default)s)")
     parser.add_argument(
         "--alpha",
         type=float,
@@ -50,18 +50,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="scale content images to this short side; 0: as they are (default: %(default)s)",
+        help="scale content images to this short side in pixels; 0: not scaled (default: %(default)s)",
     )
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: %(default)s")
     parser.add_argument("--preserve-color", action="store_true", help="keep the content's colours")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="images worked on side by side (default: as many as there are cores)"
+        "--workers", type=int, metavar="N", help="images worked on at the same time (default: one per core)"
     )
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="work on Ray: local, auto or ray://HOST:PORT; one worker per GPU, else --workers on CPUs; every machine "
-        "must see the folders under the same paths",
+        help="work on a Ray cluster: local, auto or ray://HOST:PORT; one worker per GPU, else --workers on CPUs; every "
+        "machine must see the folders under the same paths",
     )
     add_model_options(parser)
     add_precision_option(parser)
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
             results = run_on_cluster(work, list(todo), options.workers, device.type == "cuda")
         elif todo:
             results = work.run(todo, options.workers or work.thread_count(todo))
-        claim(settings, stylizer)
+        check_output_folder(settings, stylizer, (target.output for each in outputs.values() for target in each))
         failures: list[Failure] = []
         try:
             for found in tqdm(results, total=len(todo), desc="batch", unit="image"):

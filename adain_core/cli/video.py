@@ -13,7 +13,7 @@ from ..video.job import VideoJob
 from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "video",
         help="stylize a video",

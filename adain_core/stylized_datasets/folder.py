@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from ..errors import AdaINError
 from ..files import check_settings, remove_leftovers, write_json
 from ..images.folders import listing_fingerprint
 from ..inference.stylizer import Stylizer
@@ -17,13 +19,26 @@ SETTINGS_FILE = "batch.json"
 FAILURES_FILE = "failures.json"
 
 
-def claim(settings: Settings, stylizer: Stylizer) -> None:
-    """Notes in the output folder what it is made of.
+def check_output_folder(settings: Settings, stylizer: Stylizer, outputs: Iterable[str]) -> None:
+    """Writes to the output folder what it is made of, or compares that with what an earlier run wrote.
+
+    Args:
+        settings: of the data set.
+        stylizer: the models.
+        outputs: all files of the data set, relative to the output folder.
 
     Raises:
-        AdaINError: the folder was begun with something else, naming what.
+        AdaINError: the folder was begun with other settings, which are named; or no run was begun in it, and a file is
+            there that this one would write.
     """
     path = settings.output_folder / SETTINGS_FILE
+    if not path.exists():
+        for name in (FAILURES_FILE, *outputs):
+            if os.path.lexists(settings.output_folder / name):
+                raise AdaINError(
+                    f"{settings.output_folder / name}: this file was not made by batch (its folder has no "
+                    f"{SETTINGS_FILE}) and would be replaced; use another folder"
+                )
     found: dict[str, object] = {
         key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()
     }
@@ -38,14 +53,19 @@ def claim(settings: Settings, stylizer: Stylizer) -> None:
 
 
 def write_failures(settings: Settings, failures: Iterable[Failure]) -> None:
-    """Writes the report: a list of failures, empty when there are none."""
+    """Writes the report: the list of failures in order, which may be empty."""
     write_json(
         settings.output_folder / FAILURES_FILE, sorted(failures, key=lambda f: (f["image"] or "", f["style"] or ""))
     )
 
 
 def remove_partial_files(settings: Settings, before: float) -> None:
-    """Removes what processes killed before a time (as `time.time`) left half written; others may be at work since."""
+    """Removes the temporary files of runs that were killed.
+
+    Args:
+        settings: of the data set.
+        before: only files last changed before this time, as `time.time` has it: other runs may be writing newer ones.
+    """
     folder = settings.output_folder
     remove_leftovers(folder, (SETTINGS_FILE, FAILURES_FILE), before)
     for each in {folder, *(path for path in folder.rglob("*") if path.is_dir())}:

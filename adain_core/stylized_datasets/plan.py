@@ -1,7 +1,7 @@
-"""Which outputs a stylized data set has: every image of a folder in random styles, as Stylized-ImageNet is made.
+"""The outputs of a stylized data set: every image of a folder in random styles, as in Stylized-ImageNet.
 
-Geirhos et al., "ImageNet-trained CNNs are biased towards texture" (arXiv:1811.12231). Which styles an image gets
-follows from the seed, its own name and the style images alone: the work can be split, stopped and repeated at will.
+Geirhos et al., "ImageNet-trained CNNs are biased towards texture" (arXiv:1811.12231). The styles of an image depend on
+the seed, its own name and the style images alone, so the work can be split, stopped and repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..method.adain import check_alpha
 
 FORMATS = ("jpg", "png")
 _LABEL = 40  # characters of the style's name in an output's
-_NAME = 240  # bytes of an output's name; file systems take 255, of which the temporary file's name needs some
+_NAME = 240  # bytes of an output's name; file systems take 255, and the temporary file's name is longer
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,17 @@ class Settings:
         content_folder, style_folder: images at any depth.
         output_folder: gets the content's folder structure.
         styles_per_image: how many different styles each image gets.
-        seed: another one, another choice.
-        alpha: least and greatest content-style trade-off, 0..1; drawn evenly for each output.
-        style_size: short side of style images in pixels, 0: as they are.
+        seed: of the random choice.
+        alpha: least and greatest content-style trade-off, 0..1; each output's is drawn uniformly between them.
+        style_size: short side that style images are scaled to, in pixels; 0: not scaled.
         size: the same for content images, and so for the outputs.
         format: ``jpg`` or ``png``.
         preserve_color: see `Stylizer.stylize`.
-        precision: what is computed in, ``float32``, ``bfloat16`` or ``float16``.
+        precision: of the computation, ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
-        AdaINError: a value outside these ranges, outputs among the images, or an output folder that cannot be made.
+        AdaINError: a value outside these ranges, an output folder inside one of the others, or one that cannot be
+            written to.
     """
 
     content_folder: Path
@@ -96,11 +97,11 @@ def relative_images(folder: Path) -> list[str]:
 
 
 def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
-    """The outputs of one content image: a function of the seed, its name and the style images.
+    """The outputs of one content image.
 
-    Outputs are named ``sub/NAME.EXT-stylized-K-STYLE.FORMAT``: the content's whole name, so that a.jpg and a.png stay
-    apart; K counts the image's styles from 1, so that styles of one name in different folders do. A NAME.EXT too long
-    for that is cut, with a hash of it.
+    They are named ``sub/NAME.EXT-stylized-K-STYLE.FORMAT``. With its ending, a.jpg and a.png have different outputs; K
+    counts the image's styles from 1, which tells styles of the same name apart. A NAME.EXT that is too long is cut, and
+    a hash of it appended.
 
     Args:
         settings: of the data set.
@@ -116,11 +117,11 @@ def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
             f"found {settings.styles_per_image}"
         )
     # Of Python's generators only random() is promised to stay the same in later versions.
-    chance = random.Random(repr((settings.seed, image)))
+    generator = random.Random(repr((settings.seed, image)))
     low, high = settings.alpha
     chosen: dict[str, float] = {}
     while len(chosen) < settings.styles_per_image:
-        style, share = styles[int(chance.random() * len(styles))], chance.random()
+        style, share = styles[int(generator.random() * len(styles))], generator.random()
         chosen.setdefault(style, low + (high - low) * share)
     return [
         Target(style, alpha, _output(image, f"-stylized-{number}-{_label(style)}.{settings.format}"))
@@ -139,10 +140,10 @@ def _output(image: str, ending: str) -> str:
 
 
 def _label(style: str) -> str:
-    """A style image's name in letters, digits and underscores: "-stylized-" comes last once in every output's name."""
+    """A style image's name without hyphens, so that the last "-stylized-" of an output's name is ours."""
     return re.sub(r"\W+", "_", Path(style).stem)[:_LABEL]
 
 
 def missing(settings: Settings, targets: Iterable[Target]) -> list[Target]:
-    """The outputs that are not there yet. Files are written whole, so whatever is there is finished."""
+    """The outputs that are not there yet. Files are written atomically, so each that is there is finished."""
     return [target for target in targets if not (settings.output_folder / target.output).exists()]

@@ -1,4 +1,4 @@
-"""Stylized data sets by many machines: Ray Data hands content images to actors that hold the models."""
+"""Stylized data sets made by many machines: Ray Data hands content images to actors that hold the models."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ try:
     import ray.data
     import ray.util.client
 except ImportError:
-    raise AdaINError(
-        "--cluster: expected Ray to be installed (pip install 'ray[client,data]'), found no such package"
-    ) from None
+    raise AdaINError("--cluster: Ray is not installed; pip install 'ray[client,data]' installs it") from None
 
-_BATCH = 16  # images an actor takes at a time
+_PER_CALL = 16  # images that an actor gets at a time
 _BLOCK = 128  # images that are handed out again when an actor dies; those that are done are skipped then
-_ATTEMPTS = 3  # at one image
+_ATTEMPTS = 3  # actors that may die at one image
 
 
 class Attempts:
-    """How often each unfinished image was begun, counted by an actor of its own, which no image kills."""
+    """Counts how often each unfinished image was begun, in an actor of its own, which no image can kill."""
 
     def __init__(self) -> None:
         self._counts: Counter[bytes] = Counter()
@@ -44,14 +42,14 @@ class Attempts:
 
 
 class _Careful(DatasetStylizer):
-    """Leaves images alone that killed whoever worked on them: Ray hands them out for ever."""
+    """Gives up an image at which `_ATTEMPTS` actors died. Ray alone would hand it out for ever."""
 
     attempts: Any  # the actor of `Attempts`
 
     def __call__(self, image: str) -> list[Failure]:
         name = os.fsencode(image)
         if ray.get(self.attempts.begin.remote(name)) > _ATTEMPTS:
-            reason = f"expected a worker to survive this image, found that {_ATTEMPTS} died"
+            reason = f"{_ATTEMPTS} workers died at this image, perhaps for lack of memory; try it alone"
             return [{"image": image, "style": None, "reason": reason}]
         failures = super().__call__(image)
         ray.get(self.attempts.finish.remote(name))
@@ -59,15 +57,15 @@ class _Careful(DatasetStylizer):
 
 
 class Worker:
-    """An actor: the models on its GPU or CPU, and what to do for each image.
+    """An actor that holds the models on its GPU or CPU and makes the outputs of images.
 
     Args:
-        given: Ray's reference to encoder, decoder, settings and style images.
+        given: Ray's reference to encoder, decoder, settings and the names of the style images.
         attempts: the actor of `Attempts`.
         gpu: whether it has a GPU.
     """
 
-    def __init__(self, given: ray.ObjectRef, attempts: Any, gpu: bool) -> None:
+    def __init__(self, given: ray.ObjectRef[Any], attempts: Any, gpu: bool) -> None:
         encoder, decoder, settings, styles = ray.get(given)
         stylizer = Stylizer(encoder, decoder, "cuda" if gpu else "cpu", settings.precision)
         self.work = _Careful(stylizer, settings, styles)
@@ -75,27 +73,27 @@ class Worker:
         self.threads = GPU_THREADS if gpu else 1
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """A batch of images to their failures, as JSON."""
+        """A block of Ray Data: the images' names in, their failures as JSON out."""
         images = [os.fsdecode(name) for name in batch["image"]]
         return {"failures": [json.dumps(failures) for failures in self.work.run(images, self.threads)]}
 
 
 def has_gpus() -> bool:
-    """Whether the cluster that `connected` is about has GPUs."""
-    return ray.cluster_resources().get("GPU", 0) >= 1
+    """Whether the cluster of `connected` has GPUs."""
+    return bool(ray.cluster_resources().get("GPU", 0) >= 1)
 
 
 def run_on_cluster(
     work: DatasetStylizer, images: Sequence[str], workers: int | None = None, gpu: bool = False
 ) -> Iterator[list[Failure]]:
-    """`DatasetStylizer.run` on the cluster that `connected` is about, in any order.
+    """`DatasetStylizer.run` on the cluster of `connected`, in any order. Asking for the first result begins the work.
 
-    An actor that dies is replaced and its images handed out again; one that kills whoever works on it is a failure.
+    An actor that dies is replaced, and its images are handed out again. An image at which several died is a failure.
 
     Args:
         work: models, settings and styles; all machines must see its folders under the same paths.
         images: relative to the content folder, at least one.
-        workers: actors; None: one for each GPU or, without GPUs, each CPU, as far as memory allows.
+        workers: number of actors; None: one for each GPU or, without GPUs, each CPU, fewer when memory is short.
         gpu: on GPUs, rather than CPUs.
 
     Raises:
@@ -109,34 +107,38 @@ def run_on_cluster(
         count = min(there, max(1, int(resources.get("memory", 0)) // work.memory_needed(images)))
     if not 1 <= count <= there:
         raise AdaINError(f"--workers: expected at most the {there} {'GPUs' if gpu else 'CPUs'} there, found {count}")
-    count = min(count, len(images))
+    return _run(work, images, min(count, len(images)), gpu)
+
+
+def _run(work: DatasetStylizer, images: Sequence[str], count: int, gpu: bool) -> Iterator[list[Failure]]:
     stylizer = work.stylizer
     given = ray.put((stylizer.encoder.cpu(), stylizer.decoder.cpu(), work.settings, list(work.styles)))
     if ray.util.client.ray.is_connected():
         driver: Any = ray.remote(num_cpus=0)(_Driver)
         driver = driver.remote([given], images, count, gpu)
-        return iter(lambda: ray.get(driver.next.remote()), None)
-    return _execute(given, images, count, gpu)
+        yield from iter(lambda: ray.get(driver.next.remote()), None)
+    else:
+        yield from _execute(given, images, count, gpu)
 
 
 class _Driver:
-    """Ray Data does not work through ray://, so there an actor on the cluster drives it."""
+    """Drives Ray Data from an actor on the cluster: through ray:// it does not work."""
 
-    def __init__(self, given: Sequence[ray.ObjectRef], images: Sequence[str], count: int, gpu: bool) -> None:
+    def __init__(self, given: Sequence[ray.ObjectRef[Any]], images: Sequence[str], count: int, gpu: bool) -> None:
         self.results = _execute(given[0], images, count, gpu)
 
     def next(self) -> list[Failure] | None:
         return next(self.results, None)
 
 
-def _execute(given: ray.ObjectRef, images: Sequence[str], count: int, gpu: bool) -> Iterator[list[Failure]]:
+def _execute(given: ray.ObjectRef[Any], images: Sequence[str], count: int, gpu: bool) -> Iterator[list[Failure]]:
     ray.data.DataContext.get_current().enable_progress_bars = False  # the command has one
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     attempts: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Attempts)
     rows = [{"image": os.fsencode(image)} for image in images]
     done = ray.data.from_items(rows, override_num_blocks=max(count, -(-len(rows) // _BLOCK))).map_batches(
         Worker,
-        batch_size=_BATCH,
+        batch_size=_PER_CALL,
         fn_constructor_kwargs={"given": given, "attempts": attempts.remote(), "gpu": gpu},
         compute=ray.data.ActorPoolStrategy(size=count),
         num_gpus=1 if gpu else None,
@@ -147,16 +149,19 @@ def _execute(given: ray.ObjectRef, images: Sequence[str], count: int, gpu: bool)
 
 @contextmanager
 def connected(address: str) -> Iterator[None]:
-    """The cluster at an address (``local``, ``auto``, ``ray://HOST:PORT``) or the one this process is already on.
+    """A connection to the cluster at an address, or the one that this process has already.
+
+    Args:
+        address: ``local``, ``auto`` or ``ray://HOST:PORT``.
 
     Raises:
-        AdaINError: none at that address.
+        AdaINError: there is none.
     """
     if ray.is_initialized():
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray complains that actors it restarts need what they were made from; here that stays until the end.
+    # Ray warns that restarted actors need the objects they were made from; here those stay until the end.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     # Machines of a cluster may have this package elsewhere, of another version or not at all.
     shipped = {} if address == "local" else {"py_modules": [str(Path(__file__).resolve().parent.parent)]}

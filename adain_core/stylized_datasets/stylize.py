@@ -28,11 +28,11 @@ from .plan import Settings, missing, plan
 
 _STYLES_KEPT = 4096  # 4 KB each
 GPU_THREADS = 3  # one reads, one computes, one writes
-# Pixels. Never by how much memory is free, which others change meanwhile: results would differ in their last bits.
+# Pixels. It does not depend on free memory, which other programs change: results would differ in their last bits.
 _TILE_SIZE = 2048
-_WIDEST = 2  # times as long as short: usual images, when it is reckoned how many fit into memory
+_WIDEST = 2  # aspect ratio that scaled images are assumed to have at most, when their memory is estimated
 
-# What could not be made: the content image, the style image (None when the content image is at fault) and the reason.
+# What could not be made: content image, style image (None when the content image is at fault) and reason.
 Failure = dict[str, str | None]
 
 
@@ -50,11 +50,13 @@ class DatasetStylizer:
         self.settings = settings
         self.styles = styles
         self._style = functools.lru_cache(_STYLES_KEPT)(self._encode_style)
-        # On a GPU one computes at a time: what several need would add up.
-        self._turn: AbstractContextManager = threading.Lock() if stylizer.device.type == "cuda" else nullcontext()
+        # On a GPU one image is computed at a time: the memory of several would add up.
+        self._turn: AbstractContextManager[object] = (
+            threading.Lock() if stylizer.device.type == "cuda" else nullcontext()
+        )
 
     def __call__(self, image: str) -> list[Failure]:
-        """Makes an image's missing outputs. Whatever goes wrong with one is returned and does not stop the others."""
+        """Makes an image's missing outputs. An error at one of them is returned and does not stop the others."""
         try:
             targets = missing(self.settings, plan(self.settings, image, self.styles))
             if not targets:
@@ -79,10 +81,17 @@ class DatasetStylizer:
         return failures
 
     def run(self, images: Iterable[str], workers: int) -> Iterator[list[Failure]]:
-        """The failures of each image, in order, made by that many threads.
+        """Makes the outputs of images in threads.
 
-        Each image is computed by one thread, on the CPU by one core: nothing waits for files, and the number of cores
-        cannot change a result.
+        On the CPU each image is computed by one thread on one core: cores do not wait for files, and their number does
+        not change the results.
+
+        Args:
+            images: relative to the content folder.
+            workers: number of threads.
+
+        Yields:
+            The failures of each image, in order.
         """
         before = torch.get_num_threads()
         pool = ThreadPoolExecutor(workers, "adain-batch", initializer=torch.set_num_threads, initargs=(1,))
@@ -93,7 +102,7 @@ class DatasetStylizer:
             torch.set_num_threads(before)
 
     def memory_needed(self, images: Iterable[str]) -> int:
-        """Bytes that one worker takes for the largest of some images."""
+        """Bytes that one worker needs for the largest of some images."""
         settings = self.settings
         content = _largest(settings.content_folder / image for image in images)
         style = _largest(settings.style_folder / style for style in self.styles)
@@ -101,7 +110,7 @@ class DatasetStylizer:
         return max(picture_memory(max(content, style)), whole_memory(scaled))
 
     def thread_count(self, images: Iterable[str]) -> int:
-        """How many images to work on side by side: on the CPU one per core, as far as memory allows."""
+        """How many images to work on at the same time: on the CPU one per core, fewer when memory is short."""
         device = self.stylizer.device
         if device.type == "cuda":
             return GPU_THREADS
@@ -127,5 +136,5 @@ def _failure(image: str, style: str | None, error: Exception) -> Failure:
 
 
 def _largest(paths: Iterable[Path]) -> int:
-    """Pixels of the largest image, as headers say, without those that Pillow refuses to decode."""
+    """Pixels of the largest image by its header, without those that Pillow refuses to decode."""
     return max((found for path in paths if (found := count_pixels(path)) < sys.maxsize), default=0)

@@ -1,4 +1,4 @@
-"""The contrast that averaging takes away, given back."""
+"""Restores the local contrast that is lost when frames are averaged."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor
 _BANDS = (3, 7, 15)  # pixels: sides of the windows between whose means the bands of detail lie
 _WINDOW = 17  # pixels: side of the window that contrast is measured in
 _LARGEST_GAIN = 2.0  # two unrelated pictures averaged evenly lose a factor of 1.4
-_EPSILON = 1e-6  # square of a contrast that nobody sees; keeps flat places flat
+_EPSILON = 1e-6  # square of an invisible contrast; keeps flat regions flat
 
 
 def restore_contrast(image: Tensor, reference: Tensor) -> Tensor:
-    """Scales the detail of an image so that each place has the contrast of a reference, in three bands of frequency.
+    """Amplifies the detail of an image to the local contrast of a reference, in three bands of frequency.
 
-    Averaging pictures whose brush strokes differ pales the strokes: their deviation falls though each had the style's.
-    Only what is missing is added, places with the contrast of the reference stay as they are, to the bit.
+    The mean of pictures whose brush strokes differ has paler strokes than each of them. Contrast is only added: pixels
+    with at least the reference's contrast around them stay equal to the bit.
 
     Args:
         image: ``[B, 3, H, W]`` RGB 0..1.
@@ -40,6 +40,6 @@ def _power(band: Tensor) -> Tensor:
 
 
 def _mean(x: Tensor, side: int) -> Tensor:
-    """Means over windows, of the pixels that are inside the image."""
+    """The mean over a window around each pixel, of the pixels inside the image."""
     rows = F.avg_pool2d(x, (side, 1), 1, (side // 2, 0), count_include_pad=False)
     return F.avg_pool2d(rows, (1, side), 1, (0, side // 2), count_include_pad=False)

@@ -1,4 +1,4 @@
-"""Stylizing a video: in segments, so that memory is constant and an interrupted run can go on."""
+"""Stylizes a video in segments: memory is constant, and an interrupted run can go on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import chain, count, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from .smoothing import TemporalSmoother
 from .style_keyframes import StyleTrack, check_keys
 from .writer import MAX_CRF, check_container, join, segment_end, write_segment
 
-SEGMENT_FRAMES = 48  # what a kill can cost; each segment begins with a key frame
+SEGMENT_FRAMES = 48  # lost at most when a run is killed; each segment begins with a key frame
 _AHEAD = 2  # frames that wait between two threads
 
 
@@ -48,7 +49,7 @@ class VideoJob:
         crf: quality, 0 (best, large) .. 51.
         smooth: how much each frame keeps of those before it, 0..1, see `smoothing`; 0: none.
         flow: with smooth: blend outputs along the optical flow too.
-        compile: compile the models for the frames' size, see `compiled`.
+        compile: compile the models for the frames' size, see `inference.fast.compiled`.
 
     Attributes:
         done: frames finished so far, those of an earlier run included.
@@ -91,7 +92,8 @@ class VideoJob:
         self.track = StyleTrack([stylizer.style(pixels) for pixels in styles], keys)
         if compile:  # not before: each style image may have a size of its own
             stylizer.compile()
-        self.done, self._last = 0, None
+        self.done = 0
+        self._last: int | None = None  # time stamp of the last finished frame
         for segment in self.segments.segments():
             frames, self._last = segment_end(segment, self.reader.info)
             self.done += frames
@@ -135,7 +137,7 @@ class VideoJob:
     def _levels(
         self, decoded: Generator[VideoFrame, None, None], start: int
     ) -> Generator[tuple[VideoFrame, Tensor], None, None]:
-        """Frames with what they become, on the device, ``[H, W, 3]``."""
+        """Frames with their stylized levels, ``[H, W, 3]`` on the device."""
         frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in decoded)
         inputs = to_device(frames, self.stylizer.device, torch.float32)
         for number, (frame, levels) in enumerate(inputs, start):
@@ -149,7 +151,7 @@ class VideoJob:
             yield frame, rounded.to(torch.uint8 if largest == np.iinfo(np.uint8).max else torch.int32)
 
     def _segment(self, number: int, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-        """The next segment's frames; behind the last one the smoother's state is kept, before the segment counts."""
+        """The next segment's frames. Before the segment is complete, the smoother's state after them is saved."""
         yield from islice(frames, SEGMENT_FRAMES)
         if number in self._states:
             self.segments.save_state(number, self._states.pop(number))
@@ -163,7 +165,7 @@ class VideoJob:
             if progress is not None:
                 progress(self.done, self.total)
 
-    def _settings(self, styles: Sequence[Tensor], keys: Sequence[int] | None) -> dict:
+    def _settings(self, styles: Sequence[Tensor], keys: Sequence[int] | None) -> dict[str, Any]:
         file = self.source.stat()
         encoder, decoder = self.stylizer.encoder, self.stylizer.decoder
         digest = hashlib.sha256()

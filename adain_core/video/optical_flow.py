@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import AdaINError
@@ -13,14 +18,16 @@ _LEVELS = 255
 _FARNEBACK = (0.5, 5, 15, 3, 5, 1.1, 0)
 
 
-def import_cv2():
-    """OpenCV; AdaINError when it is not installed."""
+def import_cv2() -> ModuleType:
+    """OpenCV.
+
+    Raises:
+        AdaINError: it is not installed.
+    """
     try:
         import cv2
     except ImportError:
-        raise AdaINError(
-            "flow: expected OpenCV to be installed, found none; 'pip install opencv-python-headless' installs it"
-        ) from None
+        raise AdaINError("flow: OpenCV is not installed; 'pip install opencv-python-headless' installs it") from None
     return cv2
 
 
@@ -34,9 +41,9 @@ def flow_available() -> bool:
 
 
 def optical_flow(start: Tensor, end: Tensor) -> Tensor:
-    """Where each pixel of one frame is in another.
+    """Where each pixel of one frame is in another, computed on the CPU.
 
-    Farneback, "Two-Frame Motion Estimation Based on Polynomial Expansion", SCIA 2003, as OpenCV has it; on the CPU.
+    OpenCV's version of Farneback, "Two-Frame Motion Estimation Based on Polynomial Expansion", SCIA 2003.
 
     Args:
         start, end: frames ``[1, 3, H, W]`` RGB 0..1.
@@ -67,7 +74,7 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 def consistent(flow: Tensor, back: Tensor) -> Tensor:
-    """Where a flow can be trusted: the flow back leads to where it started, and it stays inside the frame.
+    """Where a flow can be trusted: the flow back returns to where it started, and both stay inside the frame.
 
     ``|w + w'|^2 < 0.01 (|w|^2 + |w'|^2) + 0.5`` with w' the flow back, taken where w leads to (Sundaram, Brox and
     Keutzer, "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow", ECCV 2010, eq. 5).
@@ -96,7 +103,9 @@ def _positions(flow: Tensor) -> Tensor:
     return torch.stack([x, y]).to(flow.dtype)
 
 
-def _grey(frame: Tensor):
-    """ITU-R BT.601 luminance ``[H, W]``, uint8."""
+def _grey(frame: Tensor) -> NDArray[np.uint8]:
+    """ITU-R BT.601 luminance ``[H, W]``."""
     red, green, blue = frame[0].float().cpu()
-    return (0.299 * red + 0.587 * green + 0.114 * blue).mul(_LEVELS).round().clamp(0, _LEVELS).byte().numpy()
+    luminance = 0.299 * red + 0.587 * green + 0.114 * blue
+    levels: NDArray[Any] = luminance.mul(_LEVELS).round().clamp(0, _LEVELS).byte().numpy()
+    return levels

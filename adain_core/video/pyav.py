@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 from ..errors import AdaINError
 
 _NEEDED = 18  # the first that writes a video's rotation
 
 
-def import_av():
-    """PyAV; AdaINError when it is missing or too old."""
+def import_av() -> ModuleType:
+    """PyAV.
+
+    Raises:
+        AdaINError: it is missing or too old.
+    """
     try:
         import av
     except ImportError:
-        raise AdaINError("video: expected PyAV to be installed, found none; 'pip install av' installs it") from None
+        raise AdaINError("video: PyAV is not installed; 'pip install av' installs it") from None
     if int(av.__version__.split(".")[0]) < _NEEDED:
-        raise AdaINError(f"video: expected PyAV {_NEEDED} or newer, found {av.__version__}")
+        raise AdaINError(f"video: expected PyAV {_NEEDED} or newer, found {av.__version__}; 'pip install -U av'")
     return av
 
 
 def raise_unless_damaged(error: Exception, path: Path) -> None:
-    """Raises AdaINError unless FFmpeg's error means that the file is broken there, or cut short.
+    """Returns when an error of FFmpeg's means that the file is damaged or cut short: what cannot be read is left out.
 
-    That costs what cannot be read, which is left out; anything else, such as a disk that fails, must not pass for it.
+    Args:
+        error: of the class ``av.FFmpegError``.
+        path: the file that was read.
+
+    Raises:
+        AdaINError: the error means anything else, such as a disk that fails.
     """
     av = import_av()
     if not isinstance(error, (av.InvalidDataError, av.EOFError)):
         reason = getattr(error, "strerror", None) or str(error)
-        raise AdaINError(f"{path}: expected a file that can be read to its end, found an error ({reason})") from None
+        raise AdaINError(
+            f"{path}: reading failed ({reason}); run the command again once the file can be read"
+        ) from None

@@ -1,4 +1,4 @@
-"""Reading videos: frames upright in RGB, one at a time, and all that the result must keep."""
+"""Reads videos: frames upright in RGB, one at a time, and what a stylized video must keep of its source."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import AdaINError
 from .pyav import import_av, raise_unless_damaged
 from .timestamps import clock_offset, stamp_names, timestamps_increase
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame as AVFrame
+    from av.video.stream import VideoStream
+
+Levels = NDArray[np.unsignedinteger[Any]]
 
 # As FFmpeg numbers them.
 _BT709 = 1  # colour space, primaries and transfer alike
@@ -25,7 +35,7 @@ _LIMITED, _FULL = 1, 2
 
 @dataclass(frozen=True)
 class Color:
-    """How numbers mean colours, as FFmpeg numbers it (ITU-T H.273). Range 0: not said, 1: limited, 2: full."""
+    """The coding of colours, in the numbers of ITU-T H.273, which are FFmpeg's; range: 0 unknown, 1 limited, 2 full."""
 
     space: int
     range: int
@@ -65,7 +75,7 @@ class VideoInfo:
         return self.size if self.turns % 2 == 0 else self.size[::-1]
 
     @property
-    def step(self) -> int:
+    def frame_duration(self) -> int:
         """Units of the time base from frame to frame, at least 1."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
@@ -80,7 +90,7 @@ class VideoFrame:
     """
 
     pts: int
-    levels: np.ndarray
+    levels: Levels
 
 
 class VideoReader:
@@ -95,8 +105,8 @@ class VideoReader:
         last_duration: for how long the last frame read is shown, in units of the time base; 0 when unknown.
 
     Raises:
-        AdaINError: no such file, not a video, or without one frame that can be decoded; while reading: an error that
-            is not the file's.
+        AdaINError: the file is missing, is no video, or has no frame that can be decoded. While reading: an error
+            other than damage to the file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -107,7 +117,7 @@ class VideoReader:
         with self._opened() as (container, stream):
             first = next(self._decoded(container, stream), None)
             if first is None:
-                raise AdaINError(f"{path}: expected a video with frames that can be decoded, found none")
+                raise AdaINError(f"{path}: expected a video, but none of its frames can be decoded")
             self.info = _info(container, stream, first)
         self.damaged = 0
 
@@ -122,9 +132,9 @@ class VideoReader:
             for pts, frame in timed:
                 yield VideoFrame(pts, self._upright(frame))
 
-    def _later(self, container, stream, after: int) -> Iterator:
+    def _later(self, container: InputContainer, stream: VideoStream, after: int) -> Iterator[tuple[int, AVFrame]]:
         """The frames after a time stamp, from the nearest key frame where seeking finds one, else from the start."""
-        if self._rises_to(after) and self._seek(container, stream, after):
+        if self._increases_to(after) and self._seek(container, stream, after):
             sought = self._timed(container, stream)
             pts, frame = next(sought, (None, None))
             if pts is not None and frame is not None and frame.key_frame and pts <= after:
@@ -136,22 +146,22 @@ class VideoReader:
         with self._opened() as (container, stream):
             yield from ((pts, frame) for pts, frame in self._timed(container, stream) if pts > after)
 
-    def _seek(self, container, stream, pts: int) -> bool:
+    def _seek(self, container: InputContainer, stream: VideoStream, pts: int) -> bool:
         try:
             container.seek(pts + clock_offset(container, stream), stream=stream)
         except import_av().FFmpegError:
             return False
         return True
 
-    def _rises_to(self, after: int) -> bool:
-        """Whether every packet up to then has its own time stamp: one that `_timed` makes up rests on all before."""
+    def _increases_to(self, after: int) -> bool:
+        """Whether every packet up to then has a time stamp of its own. What `_timed` replaces depends on all before."""
         with self._opened() as (container, stream):
             name, offset = stamp_names(container)[0], clock_offset(container, stream)
             stamps = (getattr(packet, name) for packet in self._packets(container, stream))
             return timestamps_increase(stamps, after + offset)
 
     @contextmanager
-    def _opened(self):
+    def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         av = import_av()
         try:
             container = av.open(str(self.path))
@@ -165,8 +175,8 @@ class VideoReader:
             stream.thread_type = "AUTO"
             yield container, stream
 
-    def _packets(self, container, stream) -> Iterator:
-        """Packets with data; where the file is cut short they end, since what came before is all there is."""
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+        """The packets that hold data, up to the place where the file is damaged or cut short."""
         av = import_av()
         packets = container.demux(stream)
         while True:
@@ -181,8 +191,8 @@ class VideoReader:
             if packet.size:
                 yield packet
 
-    def _decoded(self, container, stream) -> Iterator:
-        """FFmpeg's frames. What cannot be decoded is left out, as players do: one bad packet must not cost a film."""
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[AVFrame]:
+        """FFmpeg's frames. Packets that cannot be decoded are counted and left out, as players do."""
         av = import_av()
         for packet in chain(self._packets(container, stream), [None]):
             try:
@@ -193,22 +203,23 @@ class VideoReader:
                 raise_unless_damaged(error, self.path)
                 self.damaged += 1
 
-    def _timed(self, container, stream) -> Iterator:
-        """FFmpeg's frames with time stamps that rise."""
+    def _timed(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, AVFrame]]:
+        """FFmpeg's frames with time stamps that increase: one that is missing or too early is replaced."""
         names, offset = stamp_names(container), clock_offset(container, stream)
-        last, self.damaged = None, 0
+        last: int | None = None
+        self.damaged = 0
         for frame in self._decoded(container, stream):
             known = [pts - offset for pts in (getattr(frame, name) for name in names) if pts is not None]
             pts = known[0] if known else None
             if pts is None or (last is not None and pts <= last):
-                pts = 0 if last is None else last + self.info.step
+                pts = 0 if last is None else last + self.info.frame_duration
             last, self.last_duration = pts, frame.duration or 0
             yield pts, frame
 
-    def _upright(self, frame) -> np.ndarray:
+    def _upright(self, frame: AVFrame) -> Levels:
         height, width = self.info.stored_size
         space = int(frame.colorspace)
-        levels = frame.to_ndarray(
+        levels: NDArray[Any] = frame.to_ndarray(
             format="rgb48le" if self.info.deep else "rgb24",
             width=width,
             height=height,
@@ -221,10 +232,11 @@ class VideoReader:
 def conversion() -> int:
     """FFmpeg's flags for conversions between RGB and YCbCr: rounded, chroma interpolated."""
     flags = import_av().video.reformatter.Interpolation
-    return flags.BICUBIC | flags.ACCURATE_RND | flags.FULL_CHR_H_INT | flags.FULL_CHR_H_INP
+    return int(flags.BICUBIC | flags.ACCURATE_RND | flags.FULL_CHR_H_INT | flags.FULL_CHR_H_INP)
 
 
-def _info(container, stream, first) -> VideoInfo:
+def _info(container: InputContainer, stream: VideoStream, first: AVFrame) -> VideoInfo:
+    assert stream.time_base is not None  # an open file's streams have one
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
     size = (first.height, first.width)
     turns = round(first.rotation / 90) % 4
@@ -241,7 +253,7 @@ def _info(container, stream, first) -> VideoInfo:
     )
 
 
-def _color(frame) -> Color:
+def _color(frame: AVFrame) -> Color:
     if frame.format.is_rgb:  # becomes YCbCr: say which
         return Color(_BT709, _LIMITED, _BT709, _BT709)
     space, full = int(frame.colorspace), frame.format.name.startswith("yuvj")
@@ -253,19 +265,19 @@ def _color(frame) -> Color:
     )
 
 
-def _frame_count(container, stream, rate: Fraction) -> int | None:
+def _frame_count(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
     # Where frames vary in length some formats count slots of time, not frames: the number is then too large.
     if stream.frames:
         return stream.frames
-    if stream.duration:
+    if stream.duration and stream.time_base:
         return max(1, round(stream.duration * stream.time_base * rate))
     if container.duration:
         return max(1, round(Fraction(container.duration, import_av().time_base) * rate))
     return None
 
 
-def _display_matrix(frame) -> tuple[int, ...] | None:
-    data = frame.side_data.get("DISPLAYMATRIX")
+def _display_matrix(frame: AVFrame) -> tuple[int, ...] | None:
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
     return tuple(int(value) for value in np.frombuffer(bytes(data), np.int32, 9))

@@ -1,25 +1,25 @@
-"""Stylized video without flicker: what AdaIN measures, and what the decoder paints, change no faster than the scene.
+"""Stylized video with less flicker.
 
-Two causes of flicker, two remedies, both started afresh at every scene cut:
+Flicker has two causes. Each has a remedy, which starts anew at every scene cut:
 
-- The content's statistics jump with every change of light or small motion, and AdaIN turns that into a change of the
-  whole picture. They are smoothed over time: ``m_t = s m_(t-1) + (1 - s) x_t``.
-- Noise and motion below a place of the features change what the decoder paints. The previous output is carried along
-  the optical flow of the original frames and blended in where that flow can be trusted:
-  ``o_t + s c (warp(o_(t-1)) - o_t)``, c being the trust. Brush strokes that differ would pale each other: the
-  contrast of ``o_t`` is given back.
+- A change in a part of the frame changes the content's statistics, and so AdaIN changes the whole picture. The
+  statistics are smoothed over time: ``m_t = s m_(t-1) + (1 - s) x_t``.
+- Noise, and motion by less than one position of the feature grid, change what the decoder paints. The last output is
+  warped along the optical flow of the original frames and blended in: ``o_t + s c (warp(o_(t-1)) - o_t)``, where c is
+  the trust in that flow. The mean of different brush strokes is pale, so the contrast of ``o_t`` is restored.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import AdaINError, check_batch
+from ..images.resize import scale_short_side
 from ..method.adain import adain, nonempty
 from ..method.features import Features
 from ..method.normalization import Statistics, channel_statistics
@@ -44,7 +44,7 @@ class TemporalSmoother:
         >>> from adain_core import Stylizer
         >>> stylizer = Stylizer.load(device="cpu")
         >>> style = stylizer.style(torch.rand(1, 3, 64, 64))
-        >>> smoother = TemporalSmoother(flow=True)
+        >>> smoother = TemporalSmoother()  # with flow=True it needs OpenCV
         >>> for frame in torch.rand(2, 1, 3, 40, 56):
         ...     features, cuts = smoother.apply(stylizer.encode(frame), style)
         ...     out = smoother.blend(stylizer.decode(features), frame, cuts)
@@ -52,8 +52,9 @@ class TemporalSmoother:
         torch.Size([1, 3, 40, 56])
 
     Args:
-        strength: how much of the past is kept, 0 (each frame by itself) .. 1 (nothing new until the next cut).
-        flow: blend outputs along the optical flow; without, `blend` changes nothing.
+        strength: how much of the frames before is kept, 0 (each frame by itself) .. 1 (the first frame's statistics
+            until the next cut).
+        flow: blend outputs along the optical flow; without it `blend` changes nothing.
 
     Raises:
         AdaINError: strength outside 0..1 or not finite, or flow without OpenCV.
@@ -94,16 +95,16 @@ class TemporalSmoother:
             Stylized features, and for each frame whether it begins a scene; the first one does.
         """
         check_same_encoder(content.encoder_id, style.encoder_id)
-        places, empty = None, [False] * len(content.tensor)
+        region, empty = None, [False] * len(content.tensor)
         if mask is not None:
-            places = to_feature_grid(mask, content.size).to(content.tensor.device)
-            check_batch("mask", len(places), len(empty))
-            places = places.expand(len(empty), -1, -1)
-            empty = (places <= 0).flatten(1).all(dim=1).tolist()
-        cuts = [self._cuts.add(frame) for frame in content.tensor.split(1)]
-        known = self._smooth(_statistics(content, places), cuts, empty)
+            region = to_feature_grid(mask, content.size).to(content.tensor.device)
+            check_batch("mask", len(region), len(empty))
+            region = region.expand(len(empty), -1, -1)
+            empty = (region <= 0).flatten(1).all(dim=1).tolist()
+        cuts = [self._cuts.add(frame) for frame in torch.split(content.tensor, 1)]
+        known = self._smooth(_statistics(content, region), cuts, empty)
         target = style.to(content.tensor.device).statistics
-        stylized = adain(content.tensor, target, alpha, channels, places, known)
+        stylized = adain(content.tensor, target, alpha, channels, region, known)
         return Features(stylized, content.size, content.encoder_id), cuts
 
     @torch.inference_mode()
@@ -132,7 +133,7 @@ class TemporalSmoother:
         if not self.blends:
             return outputs
         blended = []
-        for output, frame, cut in zip(outputs.split(1), frames.split(1), cuts, strict=True):
+        for output, frame, cut in zip(torch.split(outputs, 1), torch.split(frames, 1), cuts, strict=True):
             small = _reduced(frame)
             last, shown = self._frame, self._output
             if not cut and last is not None and shown is not None and shown.shape == output.shape:
@@ -147,25 +148,26 @@ class TemporalSmoother:
         return torch.cat(blended)
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs to go on from here to the bit: tensors on the CPU, none at the start."""
+        """What `restore` needs to go on from here, equal to the bit: tensors on the CPU, none at the start."""
         mean, std = self._statistics or (None, None)
-        parts = dict(zip(_STATE, (mean, std, self._frame, self._output), strict=True))
-        own = {name: tensor.cpu().clone() for name, tensor in parts.items() if tensor is not None}
+        tensors = dict(zip(_STATE, (mean, std, self._frame, self._output), strict=True))
+        own = {name: tensor.cpu().clone() for name, tensor in tensors.items() if tensor is not None}
         return own | {_CUTS + name: tensor for name, tensor in self._cuts.state().items()}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Goes on where `state` was taken, with the same strength and flow."""
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from what `state` gave, with the same strength and flow."""
         mean, std, self._frame, self._output = (state.get(name) for name in _STATE)
         self._statistics = None if mean is None or std is None else Statistics(mean, std)
         self._cuts.restore({name[len(_CUTS) :]: state[name] for name in state if name.startswith(_CUTS)})
 
     def _smooth(self, fresh: Statistics, cuts: Sequence[bool], empty: Sequence[bool]) -> Statistics:
-        """Each frame's statistics with those before it. An empty mask has none: the last ones stay."""
+        """Each frame's statistics, smoothed. Where its mask is empty a frame has none, and the last ones are kept."""
         smoothed = []
-        for mean, std, cut, none in zip(fresh.mean.split(1), fresh.std.split(1), cuts, empty, strict=True):
+        means, stds = torch.split(fresh.mean, 1), torch.split(fresh.std, 1)
+        for mean, std, cut, none in zip(means, stds, cuts, empty, strict=True):
             now, before = Statistics(mean, std), None if cut else self._statistics
             if before is not None:
-                # Written so that equal statistics stay equal, and that strength 0 is the frame's own, to the bit.
+                # In this form equal statistics stay equal to the bit, and strength 0 gives the frame's own.
                 now = Statistics(*(x + self.strength * (old.to(x) - x) for x, old in zip(now, before, strict=True)))
             if not none or cut:
                 self._statistics = None if none else now
@@ -173,27 +175,22 @@ class TemporalSmoother:
         return Statistics(*(torch.cat(parts) for parts in zip(*smoothed, strict=True)))
 
 
-def _statistics(content: Features, places: Tensor | None) -> Statistics:
-    """The content's, inside the mask where there is one; of a sample whose mask is empty, everywhere."""
-    if places is None:
+def _statistics(content: Features, region: Tensor | None) -> Statistics:
+    """The content's statistics, inside the mask if there is one; of the whole sample where its mask is empty."""
+    if region is None:
         return content.statistics
-    return channel_statistics(content.tensor, nonempty(places))
+    return channel_statistics(content.tensor, nonempty(region))
 
 
 def _reduced(frame: Tensor) -> Tensor:
     """A frame at the size flow is computed at, on the CPU."""
-    side = min(frame.shape[2:])
-    frame = frame.float().cpu()
-    if side <= _FLOW_SIDE:
-        return frame
-    size = [max(1, round(length * _FLOW_SIDE / side)) for length in frame.shape[2:]]
-    return F.interpolate(frame, size, mode="bilinear", antialias=True).clamp(0, 1)
+    return scale_short_side(frame.float().cpu(), min(_FLOW_SIDE, *frame.shape[2:]))
 
 
 def _motion(frame: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Flow from a frame to the one before, ``[1, 2, h, w]``, and how far to trust it, ``[1, 1, h, w]`` 0..1.
 
-    Trust needs both a flow that is consistent and a place that looks as it did: light changes where nothing moves.
+    A flow is trusted where it is consistent and the pixels look as they did: light changes where nothing moves.
     """
     flow = optical_flow(frame, before)
     difference = (warp(before, flow) - frame).abs().mean(dim=1, keepdim=True)

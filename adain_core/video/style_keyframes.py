@@ -13,14 +13,15 @@ from ..method.style import Style, mix
 class StyleTrack:
     """The style of each frame.
 
-    Between two keys statistics are interpolated linearly (section 7.4), before the first and after the last they stay.
+    Between two keys the statistics are interpolated linearly (section 7.4). Before the first key and after the last one
+    they are constant.
 
     Args:
         styles: at least one.
-        keys: the frame at which each style is reached, rising from 0 or later; None: the styles' even mix throughout.
+        keys: the frame at which each style is reached, increasing from 0 or later; None: the styles' even mix in all.
 
     Raises:
-        AdaINError: another number of keys than of styles, or keys that do not rise.
+        AdaINError: another number of keys than of styles, or keys that do not increase.
     """
 
     def __init__(self, styles: Sequence[Style], keys: Sequence[int] | None = None) -> None:
@@ -39,10 +40,10 @@ class StyleTrack:
 
 
 def check_keys(styles: int, keys: Sequence[int] | None) -> None:
-    """Raises AdaINError unless there are no keys, or one for each style, rising from 0 or later."""
+    """Raises AdaINError unless there are no keys, or one for each style, increasing from 0 or later."""
     if keys is None:
         return
     if len(keys) != styles:
         raise AdaINError(f"keys: expected one frame for each of {styles} styles, found {len(keys)}")
     if keys[0] < 0 or any(b <= a for a, b in pairwise(keys)):
-        raise AdaINError(f"keys: expected frames that rise from 0 or later, found {', '.join(map(str, keys))}")
+        raise AdaINError(f"keys: expected frames that increase from 0 or later, found {', '.join(map(str, keys))}")

@@ -1,4 +1,4 @@
-"""Writing videos in H.264: segments that are each complete, joined without encoding again, with the source's sound."""
+"""Writes videos in H.264: complete segments, which are joined without encoding again, with the source's sound."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,13 @@ from ..files import atomic_write
 from .pyav import import_av, raise_unless_damaged
 from .reader import VideoFrame, VideoInfo, conversion
 from .timestamps import clock_start
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+
+# PyAV's streams and packets. By its own types any time stamp may be None; those of what is written here never are.
+_Stream = Any
+_Packet = Any
 
 WRITABLE = (".mp4", ".mov", ".mkv")
 SEGMENT_SUFFIX = ".nut"  # keeps any time base and time stamps exactly, if they are not negative
@@ -34,7 +42,7 @@ def check_container(path: str | Path, source: Path, info: VideoInfo) -> None:
         info: its pictures.
     """
     if _ENCODER not in import_av().codecs_available:
-        raise AdaINError(f"video: expected PyAV with {_ENCODER}, found one without")
+        raise AdaINError(f"video: this PyAV lacks {_ENCODER}; 'pip install -U av' installs one that has it")
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
         raise AdaINError(
@@ -64,7 +72,7 @@ def write_segment(path: Path, frames: Iterable[VideoFrame], info: VideoInfo, crf
 
 
 def segment_end(path: Path, info: VideoInfo) -> tuple[int, int]:
-    """How many frames a segment has, and the time stamp of its last one in units of the source's time base."""
+    """A segment's number of frames, and the time stamp of its last one in units of the source's time base."""
     packets = _packets(path, info)
     return len(packets), max(packet.pts for packet in packets)
 
@@ -91,13 +99,15 @@ def join(
 
 
 @contextmanager
-def _joined(path: Path, source: Path, info: VideoInfo, crf: float):
-    """A container with its header written, its stream for pictures, and the sound's packets as `_sound` has them."""
+def _joined(
+    path: Path, source: Path, info: VideoInfo, crf: float
+) -> Iterator[tuple[OutputContainer, _Stream, Iterator[tuple[float, _Stream, _Packet]]]]:
+    """A container with its header written, its stream for pictures, and the source's sound as `_sound` yields it."""
     av = import_av()
     # Unless time is counted in the pictures' units a late start is rounded to milliseconds.
     options = {} if path.suffix.lower() == ".mkv" else {"movie_timescale": str(info.time_base.denominator)}
     with av.open(str(source)) as original, av.open(str(path), "w", options=options) as container:
-        copies = {}
+        copies: dict[int, _Stream] = {}
         try:
             video = _add_video(container, info, crf)
             for audio in original.streams.audio:
@@ -112,14 +122,14 @@ def _joined(path: Path, source: Path, info: VideoInfo, crf: float):
         yield container, video, _sound(original, source, copies)
 
 
-def _add_video(container, info: VideoInfo, crf: float):
+def _add_video(container: OutputContainer, info: VideoInfo, crf: float) -> _Stream:
     height, width = info.stored_size
     # 4:2:0 plays everywhere, but has no odd sizes.
     halved = height % 2 == 0 and width % 2 == 0
     options = {"crf": str(crf)}
     if halved:
         options["x264-params"] = "chromaloc=1"  # amid four pixels, where FFmpeg's conversion from RGB puts it
-    stream = container.add_stream(
+    stream: _Stream = container.add_stream(
         _ENCODER,
         rate=info.rate,
         options=options,
@@ -140,7 +150,7 @@ def _add_video(container, info: VideoInfo, crf: float):
     return stream
 
 
-def _to_ycbcr(frame: VideoFrame, info: VideoInfo, pixel_format: str):
+def _to_ycbcr(frame: VideoFrame, info: VideoInfo, pixel_format: str) -> Any:
     av = import_av()
     levels = np.ascontiguousarray(np.rot90(frame.levels, -info.turns))
     picture = av.VideoFrame.from_ndarray(levels, format="rgb48le" if info.deep else "rgb24").reformat(
@@ -153,39 +163,56 @@ def _to_ycbcr(frame: VideoFrame, info: VideoInfo, pixel_format: str):
     return picture
 
 
-def _packets(segment: Path, info: VideoInfo) -> list:
-    """A segment's packets in the order they are decoded in, their time stamps in units of the source's time base."""
+def _packets(segment: Path, info: VideoInfo) -> list[_Packet]:
+    """A segment's packets in decoding order, with time stamps in units of the source's time base."""
     with import_av().open(str(segment)) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
+        packets: list[_Packet] = [packet for packet in container.demux(video=0) if packet.size]
     for packet in packets:
         packet.pts = int(packet.pts * packet.time_base / info.time_base) - _SHIFT
         packet.time_base = info.time_base
     return packets
 
 
-def _timed(segments: Sequence[Path], info: VideoInfo, delay: int, last_duration: int) -> Iterator:
-    """Packets with decoding times that rise across segments: the time stamps in order, late by the encoder's delay.
+def _timed(
+    segments: Sequence[Path], info: VideoInfo, delay: int, last_duration: int
+) -> Iterator[tuple[float, _Packet]]:
+    """The packets of all segments in decoding order, each with its decoding time in seconds.
 
-    Formats reckon how long a frame is shown from the next one's time; only the last packet's duration counts.
+    Decoding times are the sorted time stamps, moved back by the encoder's delay, so that they increase across segments.
+    A frame is shown until the next one; only the last packet's duration counts.
+
+    Args:
+        segments: in order.
+        info: the source's.
+        delay: frames by which the encoder reorders.
+        last_duration: see `join`.
     """
     waiting: deque[int] = deque()
     for segment in segments:
         packets = _packets(segment, info)
         shown = sorted(packet.pts for packet in packets)
         if segment is segments[0]:
-            waiting.extend(shown[0] - info.step * early for early in range(delay, 0, -1))
+            waiting.extend(shown[0] - info.frame_duration * early for early in range(delay, 0, -1))
         waiting.extend(shown)
         for packet in packets:
-            packet.dts, packet.duration = waiting.popleft(), last_duration or info.step
+            packet.dts, packet.duration = waiting.popleft(), last_duration or info.frame_duration
             yield float(packet.dts * info.time_base), packet
 
 
-def _sound(original, path: Path, copies: dict) -> Iterator:
-    """The sound's packets: seconds, the stream they go to, and the packet."""
+def _sound(
+    original: InputContainer, path: Path, copies: dict[int, _Stream]
+) -> Iterator[tuple[float, _Stream, _Packet]]:
+    """The packets of sound: seconds, the stream that each goes to, and the packet.
+
+    Args:
+        original: the source.
+        path: its file, for errors.
+        copies: the streams to write to, by their numbers in the source.
+    """
     if not copies:
         return
     start = clock_start(original)
-    packets = original.demux(list(original.streams.audio))
+    packets: Iterator[_Packet] = original.demux(list(original.streams.audio))
     while True:
         try:
             packet = next(packets, None)
