@@ -7,10 +7,12 @@ import sys
 import pytest
 import torch
 
+from adain_core.errors import AdaINError
 from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.models.model_files import load_decoder
+from adain_core.training.config import CHOICES, RANGES, TrainingConfig
 from adain_core.training.run.state import load_state, saved_states
-from tests.adain_core.pictures import write_pictures
+from tests.adain_core.pictures import files_of, write_pictures
 from tests.conftest import PACK
 
 pytestmark = pytest.mark.usefixtures("single_thread")
@@ -19,11 +21,6 @@ pytestmark = pytest.mark.usefixtures("single_thread")
 @pytest.fixture
 def module(pack):
     return sys.modules[f"{PACK}.nodes.train"]
-
-
-@pytest.fixture
-def training_folders(pack):
-    return sys.modules[f"{PACK}.nodes.training_folders"]
 
 
 @pytest.fixture
@@ -128,39 +125,35 @@ def test_names_stay_in_their_folder(module, home, name):
         train(module, home, checkpoint_name=name)
 
 
-def test_folders_listed_are_those_of_the_input_directory(module, training_folders, home):
-    required = module.TrainDecoder.INPUT_TYPES()["required"]
-    expected = [training_folders.EXAMPLES, "art", "art/paintings", "photos", "photos/nested"]
-    assert [name for name in required["content_folder"][0] if name != "art/paintings/nested"] == expected
+def test_widgets_stay_within_what_the_training_takes(module):
+    inputs = module.TrainDecoder.INPUT_TYPES()
+    widgets = {name: options for part in ("required", "optional") for name, options in inputs[part].items()}
+    checked = {name for name in RANGES if name in widgets}
+    assert checked >= {"steps", "batch_size", "learning_rate", "content_weight", "style_weight", "seed", "save_every"}
+    for name in checked:
+        options = widgets[name][1]
+        for value in (options["min"], options["default"], options["max"]):
+            assert value in RANGES[name], name
+    for name in ("style_loss", "normalization"):
+        assert tuple(widgets[name][0]) == CHOICES[name]
+    crop = widgets["crop_size"][1]
+    for size in (crop["min"], crop["min"] + crop["step"], crop["max"]):
+        assert TrainingConfig(crop_sizes=((0, size),)).largest_crop == size
+    with pytest.raises(AdaINError):
+        TrainingConfig(crop_sizes=((0, crop["min"] - crop["step"]),))
 
 
-def test_paths_outside_are_refused_when_other_machines_reach_comfyui(module, training_folders, home, monkeypatch):
-    outside = write_pictures(home / "elsewhere", 2)
-    assert training_folders.source("content", "photos", str(outside)) == outside
-    monkeypatch.setattr(module.host, "only_this_machine", lambda: False)
-    for path in (str(outside), str(home / "input/../elsewhere")):
-        with pytest.raises(ValueError, match=r"content_path: expected a folder in .*listens for other machines"):
-            training_folders.source("content", "photos", path)
-    (home / "input/link").symlink_to(outside)
-    with pytest.raises(ValueError, match="content_folder: expected a folder in"):
-        training_folders.source("content", "link", "")
-    inside = home / "input/photos"
-    assert training_folders.source("content", "art", str(inside)) == inside
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.3.3.3", "::1", "localhost"])
-def test_loopback_addresses(module, address):
-    assert module.host._is_loopback(address)
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.0.7", "myhost"])
-def test_other_addresses(module, address):
-    assert not module.host._is_loopback(address)
-
-
-def test_examples_of_the_pack_can_be_trained_on(training_folders, home, examples):
-    assert training_folders.source("content", training_folders.EXAMPLES, "") == sorted(examples.glob("content_*.jpg"))
-    assert training_folders.source("style", training_folders.EXAMPLES, "") == sorted(examples.glob("style_*.jpg"))
+def test_a_folder_of_somebody_else_is_refused_untouched(module, home):
+    project = home / "output/adain_training/mine"
+    (project / "checkpoints").mkdir(parents=True)
+    (project / ".env").write_text("S=1\n")
+    (project / "checkpoints/.keep").touch()
+    (project / "config.json").write_text("{}\n")
+    before = files_of(project)
+    with pytest.raises(ValueError, match="mine: expected a new folder, or one of a training with config"):
+        train(module, home)
+    assert files_of(project) == before
+    assert not (home / "models").exists()
 
 
 def test_is_changed_follows_the_files(module, home):

@@ -72,7 +72,9 @@ class RunFolder:
         its first checkpoint has left no more than the configuration and an untrained decoder.
         """
         names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
-        names -= {name for name in names if fnmatch(name, f".{Path(CONFIG).stem}.*.json")}  # the very first write
+        # A process that was killed in its first writes leaves their temporary files.
+        names = {name for name in names if not fnmatch(name, ".config.*.json")}
+        names = {name for name in names if not fnmatch(name, ".decoder.*.safetensors")}
         if not names:
             if self.export is not None and self.export.exists():
                 raise AdaINError(f"{self.export}: expected a new file for the decoder of a new run, found one")

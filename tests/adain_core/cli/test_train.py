@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -17,8 +16,9 @@ import torch
 from adain_core.cli.main import main
 from adain_core.models.bundled import DEFAULT_DECODER
 from adain_core.models.model_files import load_decoder
+from adain_core.training.config import RANGES, TrainingConfig
 from adain_core.training.run.state import load_state, saved_states
-from tests.adain_core.pictures import write_pictures
+from tests.adain_core.pictures import files_of, write_pictures
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("single_thread")
@@ -40,7 +40,7 @@ TINY = [
     "--seed",
     "3",
 ]
-GUARDS = [
+REGULARIZED = [
     "--optimizer",
     "muon",
     "--learning-rate",
@@ -100,12 +100,13 @@ def same_run(first, second):
     return all(torch.equal(a.tensors[k], b.tensors[k]) for k in a.tensors if not k.startswith("random."))
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(folders, tmp_path):
-    command = ["adain_core", "train", *folders, *TINY, *GUARDS, "--steps", "30", "--save-every", "3"]
+    command = ["adain_core", "train", *folders, *TINY, *REGULARIZED, "--steps", "30", "--save-every", "3"]
     whole = start(*command, "-o", tmp_path / "whole")
     print(finish(whole))
     assert whole.returncode == 0
-    chance = random.Random(time.time_ns())
+    chance = random.Random(20)
     killed = tmp_path / "killed"
     for reached in (0, 6, 15):
         process = start(*command, "-o", killed, "--resume")
@@ -123,6 +124,7 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(folders, tmp_pa
     assert not [path for path in killed.rglob(".*") if path.is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_signals_save_and_end(number, folders, tmp_path):
     run = tmp_path / "run"
@@ -145,6 +147,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_processes_of_torchrun_equal_one(folders, tmp_path):
     """Batches of 4 and of 2 + 2 round differently (1e-7), on each kind of processor in its own way.
 
@@ -178,19 +181,21 @@ def test_two_processes_of_torchrun_equal_one(folders, tmp_path):
         assert (part(two) - part(one)).norm() < most * part(one).norm()
 
 
+@pytest.mark.slow
 def test_processes_that_see_different_checkpoints_do_not_train(folders, tmp_path):
     """Two machines, each with a disk of its own: only the first finds the run to resume."""
     arguments = ["adain_core", "train", *folders, *TINY, "--device", "cpu", "--resume"]
     first = start(*arguments, "--steps", "1", "-o", tmp_path / "0")
     assert "1 of 1 steps, done" in finish(first)
-    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    both = [start(*arguments, "--steps", "2", "-o", tmp_path / str(k), RANK=str(k), **place) for k in (0, 1)]
+    address = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    both = [start(*arguments, "--steps", "2", "-o", tmp_path / str(k), RANK=str(k), **address) for k in (0, 1)]
     for process in both:
         assert "expected every process to find the same checkpoint there" in finish(process)
         assert process.returncode == 2
     assert last(tmp_path / "0").step == 1
 
 
+@pytest.mark.slow
 def test_torchrun_refuses_a_batch_that_cannot_be_shared(folders, tmp_path):
     launcher = ["torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
     launcher += ["--master-port", free_port(), "-m"]
@@ -199,6 +204,7 @@ def test_torchrun_refuses_a_batch_that_cannot_be_shared(folders, tmp_path):
     assert process.returncode != 0
 
 
+@pytest.mark.slow
 def test_warning_progress_and_summary(folders, tmp_path):
     process = start("adain_core", "train", *folders, *TINY, "--steps", "2", "-o", tmp_path / "run")
     output = finish(process)
@@ -219,17 +225,56 @@ def test_mistakes_are_one_line_and_status_2(folders, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_evaluate(folders, tmp_path, capsys):
-    arguments = ["evaluate", *folders, "--size", "32", "--device", "cpu"]
-    assert main([*arguments, "-o", str(tmp_path / "figures.json"), "--picture", str(tmp_path / "pairs.png")]) == 0
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    assert (figures["pairs"], figures["size"], len(figures["style"])) == (6, 32, 4)
-    printed = capsys.readouterr().out
-    assert f"content loss            {figures['content']:.3f}" in printed
-    assert f"reconstruction PSNR     {figures['psnr']:.2f} dB" in printed
-    assert (tmp_path / "pairs.png").is_file()
-    assert main([*arguments, "--pairs", "2", "-o", str(tmp_path / "two.json")]) == 0
-    assert json.loads((tmp_path / "two.json").read_text())["pairs"] == 2
-    capsys.readouterr()
-    assert main([*arguments, "--size", "30"]) == 2
-    assert capsys.readouterr().err == "error: --size: expected a multiple of 8, found 30\n"
+def test_a_folder_that_is_no_run_is_refused_untouched(folders, tmp_path, capsys):
+    """A project of somebody's, which has a config.json, checkpoints and hidden files of its own."""
+    project = tmp_path / "p"
+    (project / "checkpoints").mkdir(parents=True)
+    (project / ".env").write_text("S=1\n")
+    (project / ".gitignore").touch()
+    (project / "checkpoints/.keep").touch()
+    (project / "config.json").write_text("{}\n")
+    before = files_of(project)
+    for arguments in ([], ["--resume"]):
+        assert main(["train", *folders, "-o", str(project), *TINY, "--steps", "1", *arguments]) == 2
+        assert capsys.readouterr().err == (
+            f"error: {project}: expected a new folder, or one of a training with config.json and checkpoints/, found "
+            "other files in it (.env, .gitignore, checkpoints, ...); choose another folder\n"
+        )
+        assert files_of(project) == before
+
+
+def test_hidden_files_in_a_run_stay_when_it_is_resumed(folders, tmp_path):
+    run = tmp_path / "run"
+    arguments = ["train", *folders, "-o", str(run), *TINY, "--workers", "0", "--device", "cpu"]
+    assert main([*arguments, "--steps", "1"]) == 0
+    kept = {".env": "S=1\n", ".gitignore": "", "checkpoints/.keep": "", "previews/.keep": ""}
+    for name, text in kept.items():
+        (run / name).write_text(text)
+    (run / ".losses.0123abcd.png").touch()  # what a killed process leaves
+    assert main([*arguments, "--steps", "2", "--resume"]) == 0
+    assert last(run).step == 2
+    assert {path.relative_to(run).as_posix(): path.read_text() for path in run.rglob(".*")} == kept
+
+
+def test_the_option_of_version_1_0_0_for_what_the_decoder_is_given(folders, tmp_path, capsys):
+    run = ["-o", str(tmp_path / "run"), *TINY, "--workers", "0", "--device", "cpu", "--steps", "1"]
+    assert main(["train", *folders, *run, "--conditioning", "concatenation"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --conditioning: expected adain, found 'concatenation'; benchmarks/ablations.py trains decoders by "
+        "concatenation\n"
+    )
+    assert not (tmp_path / "run").exists()
+    assert main(["train", *folders, *run, "--conditioning", "adain"]) == 0
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert "--conditioning" not in capsys.readouterr().out
+
+
+def test_help_says_which_values_are_allowed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = capsys.readouterr().out
+    for name, limits in RANGES.items():
+        (line,) = (line for line in shown.splitlines() if line.strip().startswith(f"--{name.replace('_', '-')} "))
+        assert f"({limits.limits}; default: {getattr(TrainingConfig(), name)})" in line

@@ -15,6 +15,7 @@ from adain_core.inference.tiled_image import ImageInMemory, least_memory, styliz
 from adain_core.method.normalization import Statistics
 from adain_core.method.spatial_masks import to_feature_grid
 from adain_core.method.style import Style
+from adain_core.models.decoder import Decoder
 
 
 class Observed(ImageInMemory):
@@ -110,3 +111,19 @@ def test_style_of_another_encoder(stylizer):
     foreign = Style(Statistics(torch.zeros(1, 512), torch.ones(1, 512)), "another")
     with pytest.raises(AdaINError, match="one encoder"):
         streamed(stylizer, torch.rand(1, 3, 16, 16), [foreign])
+
+
+@pytest.mark.parametrize("normalization", ["instance", "batch"])
+def test_statistics_of_the_whole_image_are_not_taken_in_tiles(normalization):
+    bundled = Stylizer.load(device="cpu")
+    decoder = Decoder(normalization=normalization).eval().requires_grad_(False)
+    decoder.trained_for = bundled.encoder.fingerprint
+    stylizer = Stylizer(bundled.encoder, decoder, "cpu")
+    content, style = torch.rand(1, 3, 80, 100), stylizer.style(torch.rand(1, 3, 40, 40))
+    source, sink = ImageInMemory(content), ImageInMemory(torch.empty_like(content))
+    if normalization == "instance":
+        with pytest.raises(AdaINError, match="decoder: expected one without instance normalization"):
+            stylize_stream(stylizer, source, sink, [(style, None)], tile_size=64)
+        return
+    stylize_stream(stylizer, source, sink, [(style, None)], tile_size=64)
+    torch.testing.assert_close(sink.pixels.clamp(0, 1), stylizer.stylize(content, style), rtol=1e-4, atol=1e-4)

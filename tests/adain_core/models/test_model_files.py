@@ -112,3 +112,33 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("normalization", ["none", "instance", "batch"])
+def test_files_keep_normalization_layers_and_running_statistics(normalization, dtype, tmp_path):
+    decoder = Decoder(normalization=normalization).eval()
+    for layer in getattr(decoder, "n", []):
+        torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(layer.bias, -0.2, 0.2)
+        if normalization == "batch":
+            layer.running_mean.uniform_(-0.1, 0.1)
+            layer.running_var.uniform_(0.5, 2.0)
+    path = tmp_path / "decoder.safetensors"
+    save_model(path, decoder, {"encoder": "some encoder"}, dtype)
+    assert read_metadata(path)["normalization"] == normalization
+    read = load_decoder(path, "some encoder")
+    assert read.normalization == normalization
+    x = torch.randn(1, 512, 4, 4).relu()
+    with torch.no_grad():
+        torch.testing.assert_close(read(x), decoder(x), rtol=2e-2, atol=2e-2 if dtype == torch.float16 else 1e-6)
+
+
+def test_decoders_of_version_1_0_0(decoder_file, tmp_path):
+    """Their files say what the decoder is given; only AdaIN's output is left."""
+    state, metadata = read_safetensors(decoder_file)
+    save_file(state, tmp_path / "adain.safetensors", metadata | {"conditioning": "adain"})
+    assert torch.equal(load_decoder(tmp_path / "adain.safetensors").c[0].weight, state["c.0.weight"])
+    save_file(state, tmp_path / "both.safetensors", metadata | {"conditioning": "concatenation"})
+    with pytest.raises(AdaINError, match="expected a decoder of AdaIN's output, found one of content and style"):
+        load_decoder(tmp_path / "both.safetensors")

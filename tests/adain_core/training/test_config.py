@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import json
+import math
+from dataclasses import asdict, fields, replace
 
 import pytest
+import torch
 
 from adain_core.errors import AdaINError
-from adain_core.training.config import MAY_CHANGE, TrainingConfig
+from adain_core.training.config import (
+    CHOICES,
+    MAY_CHANGE,
+    RANGES,
+    TrainingConfig,
+    UnsupportedTraining,
+    training_precision,
+)
 
 
 def test_defaults_are_the_papers():
@@ -24,7 +34,17 @@ def test_json_and_back():
     assert TrainingConfig.from_json(config.to_json()) == config
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"steps": 1}'])
+def test_configurations_of_version_1_0_0():
+    """They say what the decoder is given; only AdaIN's output is left."""
+    config = TrainingConfig(steps=7, style_loss="gram")
+    old = asdict(config) | {"conditioning": "adain"}
+    assert TrainingConfig.from_json(json.dumps(old)) == config
+    old["conditioning"] = "concatenation"
+    with pytest.raises(UnsupportedTraining, match=r"found 'concatenation', with which only benchmarks/ablations\.py"):
+        TrainingConfig.from_json(json.dumps(old))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"steps": 1}', "null"])
 def test_other_text_is_refused(text):
     with pytest.raises(AdaINError, match="expected a training configuration"):
         TrainingConfig.from_json(text)
@@ -60,6 +80,25 @@ def test_values_that_cannot_work_are_refused_by_name(name, value):
         TrainingConfig(**{name: value})
 
 
+def test_every_number_has_a_range_and_every_name_a_choice():
+    kinds = {field.name: field.type for field in fields(TrainingConfig)}
+    assert {name for name, kind in kinds.items() if kind in ("int", "float")} == set(RANGES)
+    assert {name for name, kind in kinds.items() if kind == "str"} == set(CHOICES)
+
+
+@pytest.mark.parametrize("name", sorted(RANGES))
+def test_ranges_are_checked_at_both_ends(name):
+    limits = RANGES[name]
+    outside = [limits.low if limits.above else limits.low - 1, limits.high + 1, math.nan]
+    inside = [math.ulp(limits.low) if limits.above else limits.low]
+    inside += [limits.high] if limits.high < math.inf else []
+    for value in outside:
+        with pytest.raises(AdaINError, match=f"{name}: expected {limits}, found {value}"):
+            TrainingConfig(**{name: value})
+    for value in inside:
+        assert getattr(TrainingConfig(**{name: value}), name) == value
+
+
 def test_a_training_without_any_loss_is_refused():
     with pytest.raises(AdaINError, match="a loss with a weight above 0"):
         TrainingConfig(content_weight=0, style_weight=0, reconstruction_weight=1, identity_share=0)
@@ -73,9 +112,25 @@ def test_resuming_may_change_length_and_files_only():
             continue
         other = {"style_layers": (2, 1, 1, 1), "resize": (256, 512), "crop_sizes": ((0, 128),), "augment_styles": True}
         other |= {"style_loss": "gram", "optimizer": "muon", "schedule": "cosine", "normalization": "batch"}
-        other |= {"conditioning": "concatenation", "precision": "float32"}
+        other |= {"precision": "float32"}
         value = other.get(field.name, getattr(saved, field.name) + 0.5 if field.type == "float" else 3)
         if field.name == "identity_share":
             value = 0.5
         with pytest.raises(AdaINError, match=rf"started with \({field.name} "):
             replace(saved, **{field.name: value}).check_resumable(saved)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({}, "float32"), ({"amx_bf16": True}, "bfloat16"), ({"avx512_bf16": True, "amx_bf16": False}, "bfloat16")],
+)
+def test_precision_auto_on_the_cpu(capabilities, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert training_precision("auto", torch.device("cpu")) == expected
+
+
+def test_precision_elsewhere():
+    assert training_precision("auto", torch.device("cuda")) == "float16"
+    assert training_precision("float32", torch.device("cuda")) == "float32"
+    with pytest.raises(AdaINError, match="found float16"):
+        training_precision("float16", torch.device("cpu"))

@@ -9,21 +9,15 @@ import torch
 
 from adain_core.method.losses import content_loss, gram_matrix, gram_style_loss, style_loss
 from adain_core.method.normalization import adaptive_instance_norm, channel_statistics
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import DEFAULT_DECODER
 from adain_core.models.decoder import Decoder
-from adain_core.models.model_files import load_decoder, load_encoder
+from adain_core.models.model_files import load_decoder
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.samples import Batch
 from adain_core.training.objective import Objective
-from adain_core.training.optimization.initialization import new_decoder, scale_to_unit_variance
 from adain_core.training.regularizers import anchor_loss, color_loss, range_loss, reconstruction_loss
 
 pytestmark = pytest.mark.usefixtures("single_thread")
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return load_encoder(DEFAULT_ENCODER)
 
 
 @pytest.fixture
@@ -105,17 +99,6 @@ def test_an_autoencoder_does_not_encode_its_output(encoder, decoder, batch):
     assert terms.keys() == {"total", "reconstruction"}
 
 
-def test_concatenation_gives_the_decoder_both(encoder, batch):
-    decoder = Decoder(conditioning="concatenation")
-    with torch.no_grad():
-        content, style = encoder(batch.content), encoder.taps(batch.style)
-        found = encoder.taps(decoder(torch.cat([content, style[-1]], dim=1)))
-        target = adaptive_instance_norm(content, channel_statistics(style[-1]))
-        expected = content_loss(found[-1], target) + 10 * style_loss(found, [channel_statistics(s) for s in style])
-    total, _ = Objective(encoder, config(conditioning="concatenation"))(decoder, batch)
-    torch.testing.assert_close(total.detach(), expected)
-
-
 def test_bfloat16_is_close_and_keeps_weights_and_losses_in_float32(encoder, decoder, batch):
     exact, _ = Objective(encoder, config())(decoder, batch)
     rough, terms = Objective(encoder, config(precision="bfloat16"))(decoder, batch)
@@ -127,35 +110,10 @@ def test_bfloat16_is_close_and_keeps_weights_and_losses_in_float32(encoder, deco
     assert next(encoder.parameters()).dtype == torch.float32
 
 
-def test_new_decoders_have_unit_variance_in_every_layer(encoder):
-    features = encoder(torch.rand(4, 3, 64, 64)).detach()
-    decoder = new_decoder("vgg19", "none", "adain", seed=3)
-    scale_to_unit_variance(decoder, features)
-    outputs = []
-    for convolution in decoder.c:
-        convolution.register_forward_hook(lambda _module, _input, output: outputs.append(output.detach().clone()))
-    with torch.no_grad():
-        decoder(features)
-    assert len(outputs) == len(decoder.c)
-    for output in outputs[:-1]:
-        assert output.std().item() == pytest.approx(1, abs=1e-3)
-        assert output.mean().item() == pytest.approx(0, abs=1e-3)
-    assert outputs[-1].mean().item() == pytest.approx(0.45, abs=1e-3)
-
-
-def test_new_decoders_follow_the_seed_and_leave_the_random_state_alone():
-    before = torch.get_rng_state()
-    first, again, other = (new_decoder("vgg19", "none", "adain", seed).c[0].weight for seed in (1, 1, 2))
-    assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
 @pytest.mark.parametrize("identity", [[], [1], [0, 1, 2, 3]], ids=["none", "one", "all"])
-@pytest.mark.parametrize(("style_loss", "conditioning"), [("mean-std", "adain"), ("gram", "concatenation")])
-def test_styles_seen_before_are_not_encoded_again(encoder, batch, identity, style_loss, conditioning):
-    decoder = Decoder(conditioning=conditioning)
-    settings = config(style_loss=style_loss, conditioning=conditioning, identity_share=0.5, reconstruction_weight=1.0)
+@pytest.mark.parametrize("style_loss", ["mean-std", "gram"])
+def test_styles_seen_before_are_not_encoded_again(encoder, decoder, batch, identity, style_loss):
+    settings = config(style_loss=style_loss, identity_share=0.5, reconstruction_weight=1.0)
     batch.identity[:] = False
     batch.identity[identity] = True
     seen = []

@@ -1,0 +1,34 @@
+"""`evaluate`: figures, files, and mistakes in one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from adain_core.cli.main import main
+from tests.adain_core.pictures import write_pictures
+
+pytestmark = pytest.mark.usefixtures("single_thread")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    base = tmp_path_factory.mktemp("images")
+    return [str(write_pictures(base / "content", 6)), str(write_pictures(base / "style", 5, seed=1))]
+
+
+def test_evaluate(folders, tmp_path, capsys):
+    arguments = ["evaluate", *folders, "--size", "32", "--device", "cpu"]
+    assert main([*arguments, "-o", str(tmp_path / "figures.json"), "--picture", str(tmp_path / "pairs.png")]) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert (figures["pairs"], figures["size"], len(figures["style"])) == (6, 32, 4)
+    printed = capsys.readouterr().out
+    assert f"content loss            {figures['content']:.3f}" in printed
+    assert f"reconstruction PSNR     {figures['psnr']:.2f} dB" in printed
+    assert (tmp_path / "pairs.png").is_file()
+    assert main([*arguments, "--pairs", "2", "-o", str(tmp_path / "two.json")]) == 0
+    assert json.loads((tmp_path / "two.json").read_text())["pairs"] == 2
+    capsys.readouterr()
+    assert main([*arguments, "--size", "30"]) == 2
+    assert capsys.readouterr().err == "error: --size: expected a multiple of 8, found 30\n"

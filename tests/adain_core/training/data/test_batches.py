@@ -1,0 +1,62 @@
+"""Batches by threads, by worker processes, and shared between processes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from adain_core.images.folders import list_images
+from adain_core.training.config import TrainingConfig
+from adain_core.training.data.batches import stream
+from adain_core.training.data.samples import Pairs
+from tests.adain_core.pictures import write_pictures
+
+
+def config(**values):
+    return TrainingConfig(**({"batch_size": 4, "crop_sizes": ((0, 32),), "resize": (32, 48)} | values))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    base = tmp_path_factory.mktemp("images")
+    return write_pictures(base / "content", 7), write_pictures(base / "style", 5, seed=1)
+
+
+def pairs(folders, **values):
+    return Pairs(*(list_images(folder) for folder in folders), config(**values))
+
+
+def same(first, second):
+    return all(torch.equal(getattr(first, name), getattr(second, name)) for name in ("content", "style", "identity"))
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_worker_processes_and_threads_give_the_same(folders, augment):
+    source = pairs(folders, augment_styles=augment, identity_share=0.25)
+    by_threads = list(stream(source, range(3), workers=0))
+    by_processes = list(stream(source, range(3), workers=2))
+    assert len(by_threads) == len(by_processes) == 3
+    assert all(same(a, b) for a, b in zip(by_threads, by_processes, strict=True))
+    assert by_threads[0].content.shape == (4, 3, 32, 32)
+    assert 0 <= by_threads[0].style.min() <= by_threads[0].style.max() <= 1
+
+
+def test_starting_later_gives_what_would_have_come(folders):
+    source = pairs(folders)
+    whole = list(stream(source, range(5), workers=0))
+    assert all(same(a, b) for a, b in zip(whole[3:], stream(source, range(3, 5), workers=0), strict=True))
+
+
+def test_processes_share_each_batch(folders):
+    source = pairs(folders, identity_share=0.5)
+    whole = next(iter(stream(source, range(1), workers=0)))
+    parts = [next(iter(stream(source, range(1), workers=0, rank=rank, world=2))) for rank in (0, 1)]
+    for name in ("content", "style", "identity"):
+        assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in parts]))
+
+
+def test_skipped_files_are_reported_from_worker_processes(folders, tmp_path):
+    folder = write_pictures(tmp_path / "content", 3)
+    (folder / "broken.png").write_bytes(b"")
+    batches = list(stream(pairs((folder, folders[1])), range(2), workers=1))
+    assert list(batches[-1].skipped) == [str(folder / "broken.png")]

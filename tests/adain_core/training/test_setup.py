@@ -1,0 +1,66 @@
+"""What a training refuses or warns of before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from adain_core.errors import AdaINError
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.model_files import load_decoder, load_encoder
+from adain_core.training.trainer import Trainer
+from tests.adain_core.pictures import write_pictures
+from tests.adain_core.training.runs import TINY
+
+pytestmark = pytest.mark.usefixtures("single_thread")
+
+
+def test_resuming_from_another_decoder_is_refused(folders, encoder, start, tmp_path):
+    config = replace(TINY, steps=2, anchor_weight=1.0)
+    Trainer(encoder, config, *folders, tmp_path / "run", start=start, anchor=start).train()
+    other = load_decoder(DEFAULT_DECODER)
+    with torch.no_grad():
+        other.c[0].bias += 1
+    for name, decoders in (("decoder", (other, start)), ("anchor", (start, other))):
+        with pytest.raises(AdaINError, match=rf"{name}: expected the one that the run in \S*run was started with"):
+            Trainer(encoder, config, *folders, tmp_path / "run", *decoders, resume=True)
+    Trainer(encoder, config, *folders, tmp_path / "run", start, start, resume=True)
+
+
+def test_resuming_with_other_images_is_warned_of(folders, encoder, tmp_path):
+    Trainer(encoder, replace(TINY, steps=1), *folders, tmp_path / "run").train()
+    again = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
+    assert again.warnings == []
+    more = write_pictures(tmp_path / "content", 7)
+    other = Trainer(encoder, TINY, more, folders[1], tmp_path / "run", resume=True)
+    assert other.warnings == ["the content images are others than when the run was started"]
+
+
+def test_mixing_up_runs_is_refused(folders, encoder, tmp_path):
+    Trainer(encoder, replace(TINY, steps=1), *folders, tmp_path / "run").train()
+    with pytest.raises(AdaINError, match="expected a new folder, found a run with checkpoints"):
+        Trainer(encoder, TINY, *folders, tmp_path / "run")
+    with pytest.raises(AdaINError, match=r"started with \(seed 0\), found seed 7"):
+        Trainer(encoder, replace(TINY, seed=7), *folders, tmp_path / "run", resume=True)
+    other = load_encoder(DEFAULT_ENCODER)
+    other.fingerprint = "0" * 16
+    with pytest.raises(AdaINError, match="one encoder"):
+        Trainer(other, TINY, *folders, tmp_path / "run", resume=True)
+
+
+def test_starting_decoders_must_fit(folders, encoder, start, tmp_path):
+    with pytest.raises(AdaINError, match="decoder: expected normalization instance as configured, found none"):
+        Trainer(encoder, replace(TINY, normalization="instance"), *folders, tmp_path / "run", start=start)
+    with pytest.raises(AdaINError, match="expected an anchor decoder"):
+        Trainer(encoder, replace(TINY, anchor_weight=1), *folders, tmp_path / "run")
+    start.trained_for = "0" * 16
+    with pytest.raises(AdaINError, match="one encoder"):
+        Trainer(encoder, TINY, *folders, tmp_path / "run", start=start)
+
+
+def test_few_steps_from_nothing_are_warned_of(folders, encoder, start, tmp_path):
+    assert "grey" in Trainer(encoder, TINY, *folders, tmp_path / "a").warnings[0]
+    assert Trainer(encoder, TINY, *folders, tmp_path / "b", start=start).warnings == []
+    assert Trainer(encoder, replace(TINY, steps=100_000), *folders, tmp_path / "c").warnings == []
