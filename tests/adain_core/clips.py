@@ -1,15 +1,20 @@
-"""Small generated videos for the tests."""
+"""Videos for the tests: small generated ones, a few real ones, and what is in them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
+
+from adain_core.video.reader import VideoReader, conversion
 
 QUARTER_CLOCKWISE = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # as phones write it
 RATE = 16000
+REAL_CLIPS = Path("/usr/share/doc/opencv-doc/examples/data")  # Debian's opencv-doc
 
 
 def picture(number: int, size: tuple[int, int]) -> np.ndarray:
@@ -76,3 +81,44 @@ def sound_of(path: Path) -> list[tuple[Fraction, bytes]]:
     """Seconds and bytes of every packet of sound."""
     with av.open(str(path)) as container:
         return [(packet.pts * packet.time_base, bytes(packet)) for packet in container.demux(audio=0) if packet.size]
+
+
+def seconds(reader, frames) -> list[Fraction]:
+    """When each frame is shown."""
+    return [frame.pts * reader.info.time_base for frame in frames]
+
+
+def levels_of(path: Path) -> np.ndarray:
+    """All frames, ``[N, H, W, 3]``."""
+    return np.stack([frame.levels for frame in VideoReader(path).frames()])
+
+
+def coarse_chroma(levels: np.ndarray) -> np.ndarray:
+    """Levels after 4:2:0, which leaves one colour to four pixels."""
+    frame = av.VideoFrame.from_ndarray(levels.round().astype(np.uint8), format="rgb24")
+    frame = frame.reformat(format="yuv420p", interpolation=conversion())
+    return frame.to_ndarray(format="rgb24", interpolation=conversion()).astype(float)
+
+
+def packets_of(path: Path) -> list[bytes]:
+    """The data of the packets of pictures."""
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def write_packets(path: Path, packets: Iterable[bytes], size: tuple[int, int], times: list[int] | None = None) -> None:
+    """Packets of Motion JPEG as a video, one after the other or at the given times."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25, width=size[1], height=size[0], pix_fmt="yuvj420p")
+        for number, data in enumerate(packets):
+            packet = av.Packet(data)
+            packet.pts = packet.dts = number if times is None else times[number]
+            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 25), stream, True
+            container.mux(packet)
+
+
+def real_clip(name: str) -> Path:
+    """A clip of Debian's package opencv-doc; the test is skipped without it."""
+    if not (REAL_CLIPS / name).is_file():
+        pytest.skip("needs the clips of Debian's package opencv-doc")
+    return REAL_CLIPS / name

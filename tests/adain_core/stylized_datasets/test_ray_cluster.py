@@ -19,6 +19,8 @@ from tests.conftest import ROOT
 
 ray = pytest.importorskip("ray")
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ["--style-size", "32", "--device", "cpu", "--format", "png", "--styles-per-image", "3", "--alpha", "0.5", "1"]
 
 
@@ -65,14 +67,8 @@ def actors() -> list[int]:
 
 
 @pytest.mark.usefixtures("two_workers")
-def test_the_same_files_as_by_one_process(folders, expected, tmp_path, capsys):
-    assert main(["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]) == 0
-    assert capsys.readouterr().out.startswith("72 written, 0 already there, 3 failed")
-    assert files_of(tmp_path / "out") == expected
-
-
-@pytest.mark.usefixtures("two_workers")
-def test_a_killed_worker_loses_nothing(folders, expected, tmp_path):
+def test_a_killed_worker_loses_nothing(folders, expected, tmp_path, capsys):
+    """The files are those that one process makes, though a worker is killed once the first is there."""
     out = tmp_path / "out"
     killed = []
 
@@ -90,6 +86,7 @@ def test_a_killed_worker_loses_nothing(folders, expected, tmp_path):
     killer.start()
     assert main(["batch", *folders, "-o", str(out), *OPTIONS, "--cluster", "local"]) == 0
     killer.join()
+    assert capsys.readouterr().out.startswith("72 written, 0 already there, 3 failed")
     assert len(killed) == 1
     assert killed[0] < 72
     half = {name for name in files_of(out) if Path(name).name.startswith(".")}  # for the next run to remove
@@ -105,11 +102,13 @@ def test_more_workers_than_there_are(folders, tmp_path, capsys):
 
 
 def deadly() -> None:
-    """Run by each worker at its start: one of the images then kills whoever reads it."""
+    """Run by each worker at its start: one of the images then kills whoever reads it, and is given up sooner."""
     import os
     import signal
 
-    from adain_core.stylized_datasets import stylize
+    from adain_core.stylized_datasets import ray_cluster, stylize
+
+    ray_cluster._ATTEMPTS = 2  # each death costs the start of another worker
 
     load = stylize.load_picture
 
@@ -127,7 +126,7 @@ import sys
 
 import ray
 
-from adain_core.cli import main
+from adain_core.cli.main import main
 from tests.adain_core.stylized_datasets.test_ray_cluster import deadly
 
 options = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 200 << 20, "log_to_driver": False}
@@ -147,7 +146,7 @@ def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_pat
     found = files_of(tmp_path / "out")
     failures = json.loads(found.pop("failures.json"))
     assert found == {name: data for name, data in expected.items() if name not in {*lost, "failures.json"}}
-    reason = "expected a worker to survive this image, found that 3 died"
+    reason = "2 workers died at this image, perhaps for lack of memory; try it alone"
     assert {"image": "picture04.png", "style": None, "reason": reason} in failures
 
 

@@ -1,4 +1,4 @@
-"""Temporal smoothing: closed forms, an explicit loop, cuts, going on from a saved state, flow of a known motion."""
+"""Temporal smoothing: closed forms, an explicit loop, cuts, going on from a saved state, blending along the flow."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import torch
 import torch.nn.functional as F
 
 from adain_core import AdaINError
-from adain_core.images.files import load_picture
 from adain_core.inference.pipeline import apply_style
 from adain_core.method.features import Features
 from adain_core.method.normalization import Statistics, channel_statistics
 from adain_core.method.style import Style
-from adain_core.video.optical_flow import consistent, optical_flow, warp
-from adain_core.video.scene_cuts import CutDetector
 from adain_core.video.smoothing import TemporalSmoother
+from tests.adain_core.video.scenes import photo, scene
 
 SIZE = (40, 48)
 STYLE = Style(Statistics(torch.full((1, 16), 0.3), torch.full((1, 16), 2.0)), "e")
@@ -22,13 +20,6 @@ STYLE = Style(Statistics(torch.full((1, 16), 0.3), torch.full((1, 16), 2.0)), "e
 
 def features(tensor: torch.Tensor) -> Features:
     return Features(tensor, (8 * tensor.shape[2], 8 * tensor.shape[3]), "e")
-
-
-def scene(frames: int, seed: int = 0) -> torch.Tensor:
-    """Features of a scene that changes a little from frame to frame, ``[frames, 16, 5, 6]``."""
-    generator = torch.Generator().manual_seed(seed)
-    still = torch.randn(1, 16, 5, 6, generator=generator)
-    return still + 0.1 * torch.randn(frames, 16, 5, 6, generator=generator)
 
 
 def outputs_of(smoother: TemporalSmoother, tensor: torch.Tensor, **options) -> torch.Tensor:
@@ -51,10 +42,10 @@ def test_smoothing_against_an_explicit_loop():
 
 
 def test_constant_statistics_stay_to_the_bit():
-    """Places that change places have the statistics they had: the smoothed result is the plain one.
+    """Permuted positions have equal statistics: the smoothed result is the plain one.
 
-    Of small integers on 128 places mean and deviation are exact, whatever the order. Places move within the cells that
-    cuts are looked for in, so that none is found.
+    Of small integers at 128 positions mean and deviation are exact, whatever the order. Positions are permuted within
+    the cells of the cut detector's thumbnail, so that it finds no cut.
     """
     cells = torch.randint(-8, 9, (1, 16, 4, 2, 4, 4)).float()
     moved = torch.cat([cells, cells.flip(3), cells.flip(5), cells.flip(3, 5)]).reshape(4, 16, 8, 16)
@@ -80,13 +71,13 @@ def test_strength_1_keeps_the_first_frames_statistics():
     torch.testing.assert_close(outputs_of(TemporalSmoother(1.0), tensor), (tensor - mean) / std * 2.0 + 0.3)
 
 
-def test_a_batch_equals_its_frames_one_by_one():
+def test_several_frames_equal_one_by_one():
     tensor = torch.cat([scene(5), scene(4, seed=1)])
     one_by_one = outputs_of(TemporalSmoother(0.6), tensor)
     smoother = TemporalSmoother(0.6)
-    batches = [smoother.apply(features(part), STYLE) for part in tensor.split(4)]
-    torch.testing.assert_close(torch.cat([part.tensor for part, _ in batches]), one_by_one, atol=1e-6, rtol=0)
-    assert [cut for _, cuts in batches for cut in cuts] == [k in (0, 5) for k in range(9)]
+    chunks = [smoother.apply(features(part), STYLE) for part in tensor.split(4)]
+    torch.testing.assert_close(torch.cat([part.tensor for part, _ in chunks]), one_by_one, atol=1e-6, rtol=0)
+    assert [cut for _, cuts in chunks for cut in cuts] == [k in (0, 5) for k in range(9)]
 
 
 def test_a_cut_is_a_fresh_start():
@@ -94,15 +85,6 @@ def test_a_cut_is_a_fresh_start():
     smoother = TemporalSmoother(0.9)
     outputs_of(smoother, before)
     assert torch.equal(outputs_of(smoother, after), outputs_of(TemporalSmoother(0.9), after))
-
-
-def test_one_large_change_is_a_cut_lasting_motion_is_not():
-    generator = torch.Generator().manual_seed(0)
-    moving = torch.randn(12, 16, 5, 6, generator=generator).cumsum(dim=0) * 0.25 + scene(1)
-    detector = CutDetector()
-    assert [detector.add(x) for x in moving.split(1)][1:] == [False] * 11
-    assert detector.add(scene(1, seed=3) * 2)
-    assert not detector.add(scene(1, seed=3) * 2)
 
 
 def test_an_empty_mask_leaves_the_content_and_the_past_alone():
@@ -120,37 +102,10 @@ def test_strengths_outside_the_range_are_refused(strength):
         TemporalSmoother(strength)
 
 
-def photo(examples, size=(96, 128), left=0, top=0) -> torch.Tensor:
-    """A crop of a real photo."""
-    pixels = load_picture(examples / "content_chelsea.jpg").pixels
-    pixels = F.interpolate(pixels, scale_factor=0.5, mode="bilinear", antialias=True)
-    return pixels[..., 20 + top : 20 + top + size[0], 20 + left : 20 + left + size[1]]
-
-
-def test_warping_by_a_known_translation():
-    image = torch.rand(1, 3, 20, 30)
-    flow = torch.tensor([3.0, -2.0])[None, :, None, None].expand(1, 2, 20, 30)
-    for mode in ("bilinear", "bicubic"):
-        moved = warp(image, flow, mode)
-        torch.testing.assert_close(moved[..., 2:, :-3], image[..., :-2, 3:], atol=1e-4, rtol=0)
-
-
 class TestFlow:
     @pytest.fixture(autouse=True)
     def _cv2(self):
         pytest.importorskip("cv2")
-
-    def test_finds_a_translation(self, examples):
-        start, end = photo(examples), photo(examples, left=3, top=2)  # things move left and up
-        flow = optical_flow(start, end)[..., 12:-12, 12:-12]
-        assert (flow.flatten(2).median(dim=2).values[0] - torch.tensor([-3.0, -2.0])).abs().max() < 0.2
-
-    def test_is_trusted_where_both_directions_agree(self, examples):
-        start, end = photo(examples), photo(examples, left=3)
-        there, back = optical_flow(start, end), optical_flow(end, start)
-        assert consistent(there, back)[..., 12:-12, 12:-12].mean() > 0.95
-        assert consistent(there, back)[..., :2].mean() < 0.1, "these columns left the picture"
-        assert consistent(there, there)[..., 12:-12, 12:-12].mean() < 0.05
 
     def test_outputs_move_with_the_frames(self, examples):
         """Outputs that are noise on a moving photo become the same noise, moved."""
@@ -165,7 +120,10 @@ class TestFlow:
 
     def test_a_still_scene_is_an_exponential_mean(self, examples):
         levels = torch.tensor([0.2, 0.9, 0.4, 0.7])
-        frames, outputs = photo(examples).expand(4, -1, -1, -1), levels[:, None, None, None].expand(4, 3, 96, 128)
+        frames, outputs = (
+            photo(examples).expand(4, -1, -1, -1),
+            levels[:, None, None, None].expand(4, 3, 96, 128),
+        )
         expected = levels[0]
         for level in levels[1:]:
             expected = 0.6 * expected + 0.4 * level
@@ -182,7 +140,10 @@ class TestFlow:
         assert float(result[5].std() / outputs[5].std()) == pytest.approx(1, rel=0.05)
 
     def test_equal_outputs_stay_as_they_are(self, examples):
-        frames, outputs = photo(examples).expand(3, -1, -1, -1), photo(examples, top=9).expand(3, -1, -1, -1)
+        frames, outputs = (
+            photo(examples).expand(3, -1, -1, -1),
+            photo(examples, top=9).expand(3, -1, -1, -1),
+        )
         result = blended(TemporalSmoother(0.9, flow=True), outputs, frames)
         torch.testing.assert_close(result[2][:, 8:-8, 8:-8], outputs[2][:, 8:-8, 8:-8], atol=0.02, rtol=0)
 
@@ -217,15 +178,15 @@ class TestFlow:
         frames = torch.cat([photo(examples, SIZE, left=k) for k in range(6)])
         outputs = torch.rand(6, 3, *SIZE)
         whole = TemporalSmoother(0.7, flow=True)
-        expected = [step(whole, tensor, outputs, frames, k) for k in range(6)]
+        expected = [smoothed_frame(whole, tensor, outputs, frames, k) for k in range(6)]
         first = TemporalSmoother(0.7, flow=True)
         for k in range(3):
-            step(first, tensor, outputs, frames, k)
+            smoothed_frame(first, tensor, outputs, frames, k)
         second = TemporalSmoother(0.7, flow=True)
         second.restore(first.state())
-        step(first, tensor, outputs, frames, 5)  # the saved state is a copy
+        smoothed_frame(first, tensor, outputs, frames, 5)  # the saved state is a copy
         for k in range(3, 6):
-            for found, wanted in zip(step(second, tensor, outputs, frames, k), expected[k], strict=True):
+            for found, wanted in zip(smoothed_frame(second, tensor, outputs, frames, k), expected[k], strict=True):
                 assert torch.equal(found, wanted)
 
     def test_a_state_of_nothing_is_a_start(self):
@@ -254,7 +215,7 @@ def blended(smoother: TemporalSmoother, outputs: torch.Tensor, frames: torch.Ten
     return smoother.blend(outputs, frames, [True, *[False] * (len(frames) - 1)])
 
 
-def step(smoother, tensor, outputs, frames, k):
+def smoothed_frame(smoother, tensor, outputs, frames, k):
     one = slice(k, k + 1)
     result, cuts = smoother.apply(features(tensor[one]), STYLE)
     return result.tensor, smoother.blend(outputs[one], frames[one], cuts)

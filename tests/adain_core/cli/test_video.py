@@ -1,0 +1,106 @@
+"""`video` on the command line: killed and started again, and mistakes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adain_core.cli.main import main
+from adain_core.video import job as video_job
+from tests.conftest import ROOT
+
+av = pytest.importorskip("av")
+
+from adain_core.video.reader import VideoReader  # noqa: E402
+from tests.adain_core.clips import add_tone, levels_of, seconds, write_clip  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("single_thread")
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(video_job, "SEGMENT_FRAMES", 4)
+    source = write_clip(tmp_path / "clip.mp4", 24)
+    style = examples / "style_starry_night.jpg"
+    arguments = ["video", source, style, "--style-size", "32", "--device", "cpu", "-o"]
+    assert main([str(a) for a in [*arguments, tmp_path / "whole.mp4"]]) == 0
+    code = (
+        "import sys, adain_core.video.job as v; from adain_core.cli.main import main;"
+        "v.SEGMENT_FRAMES = 4; main(sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments, tmp_path / "out.mp4"],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    parts = tmp_path / "out.mp4.parts"
+    try:
+        while process.poll() is None and not (parts / "000001.nut").exists():
+            time.sleep(0.002)
+    finally:
+        process.kill()
+        assert process.wait() == -9
+    assert not (tmp_path / "out.mp4").exists()
+    finished = len(list(parts.glob("[0-9]*.nut")))
+    assert 2 <= finished < 6
+    stamps = {path: path.stat().st_mtime_ns for path in parts.glob("[0-9]*.nut")}
+
+    def joined(path, segments, *rest):
+        assert stamps.items() <= {path: path.stat().st_mtime_ns for path in segments}.items()
+        join(path, segments, *rest)
+
+    join = video_job.join
+    monkeypatch.setattr(video_job, "join", joined)
+    assert main([str(a) for a in [*arguments, tmp_path / "out.mp4"]]) == 0
+    assert not parts.exists()
+    whole, resumed = VideoReader(tmp_path / "whole.mp4"), VideoReader(tmp_path / "out.mp4")
+    assert seconds(whole, whole.frames()) == seconds(resumed, resumed.frames())
+    assert np.array_equal(levels_of(whole.path), levels_of(resumed.path))
+    assert len(levels_of(whole.path)) == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.mp4", "style.png"], "none.mp4: expected a video file, found nothing"),
+        (["text.mp4", "style.png"], "text.mp4: expected a video file, found one that cannot be read"),
+        (["sound.m4a", "style.png"], "sound.m4a: expected a video, found a file without pictures"),
+        (["clip.mkv", "style.png", "--alpha", "2"], "alpha: expected a number from 0"),
+        (["clip.mkv", "style.png", "--crf", "60"], "crf: expected a number from 0 (best) to 51, found 60"),
+        (["clip.mkv", "style.png", "--keys", "0", "9"], "keys: expected one frame for each of 1 styles, found 2"),
+        (["clip.mkv", "style.png", "style.png", "--keys", "9", "9"], "keys: expected frames that increase from 0"),
+        (["clip.mkv", "style.png", "--smooth", "2"], "smoothing: expected a number from 0 (none) to 1, found 2"),
+        (["clip.mkv", "style.png", "--precision", "int8"], "precision: expected one of auto, float32"),
+        (["clip.mkv", "style.png", "--flow"], "flow: expected smoothing above 0 with it, found 0"),
+        (["clip.mkv", "style.png", "--style-size", "-1"], "style size: expected 0 or a number"),
+        (["clip.mkv", "style.png", "-o", "out.avi"], "out.avi: expected a name ending in .mp4, .mov, .mkv"),
+        (["clip.mkv", "style.png", "-o", "clip.mkv"], "clip.mkv: expected another file than the source"),
+        (["clip.mkv", "style.png", "-o", "out.mp4"], "expected a format that holds the source's pictures and sound"),
+        (
+            ["clip.mkv", "style.png", "-o", "text.mp4/out.mkv"],
+            "out.mkv.parts: this folder cannot be made (Not a directory)",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mkv", 2, sound="tta")
+    (tmp_path / "text.mp4").write_text("not a video")
+    with av.open("sound.m4a", "w") as container:
+        add_tone(container, container.add_stream("aac", rate=16000))
+    Image.linear_gradient("L").resize((40, 32)).save("style.png")
+    before = sorted(tmp_path.rglob("*"))
+    arguments = arguments if "-o" in arguments else [*arguments, "-o", "out.mkv"]
+    assert main(["video", *arguments, "--device", "cpu"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ")
+    assert "\n" not in error
+    assert message in error
+    assert sorted(tmp_path.rglob("*")) == before

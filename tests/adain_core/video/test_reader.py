@@ -1,0 +1,81 @@
+"""Videos read: damaged ones, frames of several sizes, and frames after a given one."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+
+from adain_core.video.reader import VideoReader
+from tests.adain_core.clips import levels_of, packets_of, real_clip, write_clip, write_packets
+
+
+def test_broken_packets_are_left_out(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", 6, encoder="mjpeg", pixel_format="yuvj420p", sound=None)
+    packets = packets_of(clip)
+    packets[2] = b"\0" * 200
+    write_packets(tmp_path / "broken.avi", packets, (32, 48))
+    reader = VideoReader(tmp_path / "broken.avi")
+    frames = list(reader.frames())
+    assert [frame.pts for frame in frames] == [0, 1, 3, 4, 5]
+    assert reader.damaged == 1
+    assert np.array_equal(frames[2].levels, levels_of(clip)[3])
+
+
+def test_a_film_cut_short_ends_there(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", 12, encoder="mjpeg", pixel_format="yuvj420p", sound=None)
+    short = tmp_path / "short.avi"
+    short.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    assert 5 <= len(list(VideoReader(short).frames())) < 12
+
+
+def test_frames_of_another_size_are_scaled_to_the_first(tmp_path):
+    packets = [
+        packets_of(
+            write_clip(tmp_path / f"{size[0]}.avi", 3, size, encoder="mjpeg", pixel_format="yuvj420p", sound=None)
+        )
+        for size in [(32, 48), (64, 80)]
+    ]
+    write_packets(tmp_path / "clip.mkv", itertools.chain(*packets), (32, 48))
+    assert [frame.levels.shape for frame in VideoReader(tmp_path / "clip.mkv").frames()] == [(32, 48, 3)] * 6
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi"])
+def test_frames_after_one_are_the_same_as_from_the_start(name, tmp_path):
+    encoder = "libx264" if name.endswith("mp4") else "mpeg4"
+    reader = VideoReader(write_clip(tmp_path / name, 20, encoder=encoder, sound=None, time_base=Fraction(1, 25)))
+    whole = list(reader.frames())
+    assert len(whole) == 20
+    for start in (0, 5, 6, 13, 18, 19):
+        rest = list(reader.frames(after=whole[start].pts))
+        assert [frame.pts for frame in rest] == [frame.pts for frame in whole[start + 1 :]]
+        assert all(np.array_equal(a.levels, b.levels) for a, b in zip(rest, whole[start + 1 :], strict=True))
+
+
+def test_frames_after_one_whose_time_stamps_repeat(tmp_path):
+    """Those that are made up for such frames depend on all before."""
+    times = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9]  # a frame later than they should be from there on
+    packets = packets_of(
+        write_clip(tmp_path / "clip.avi", len(times), encoder="mjpeg", pixel_format="yuvj420p", sound=None)
+    )
+    write_packets(tmp_path / "clip.mkv", packets, (32, 48), times)
+    reader = VideoReader(tmp_path / "clip.mkv")
+    whole = list(reader.frames())
+    assert len(whole) == len(times)
+    for start in range(len(whole)):
+        rest = list(reader.frames(after=whole[start].pts))
+        assert [frame.pts for frame in rest] == [frame.pts for frame in whole[start + 1 :]]
+        assert all(np.array_equal(a.levels, b.levels) for a, b in zip(rest, whole[start + 1 :], strict=True))
+
+
+def test_a_real_clip_whose_b_frames_have_no_time_stamps(tmp_path):
+    reader = VideoReader(real_clip("Megamind.avi"))
+    frames = list(itertools.islice(reader.frames(), 12))
+    assert [frame.pts for frame in frames] == list(range(1, 13))
+    following = next(reader.frames(after=7))
+    assert following.pts == 8
+    assert np.array_equal(following.levels, frames[7].levels)
