@@ -128,6 +128,7 @@ def test_mistakes_are_one_line(files, capsys, arguments, message):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_as_a_user_starts_it(files):
     command = [sys.executable, "-m", "adain_core", "stylize", files / "photo.png", files / "none.jpg", "-o"]
     run = subprocess.run([*command, files / "out.gif"], cwd=ROOT, capture_output=True, text=True, check=False)

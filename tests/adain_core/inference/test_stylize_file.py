@@ -57,6 +57,7 @@ def stylize(photo, examples, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--alpha", "0.7", "--preserve-color"], ["--mask", "down.png", "up.png"], ["--mask", "down.png"]]
 )
@@ -82,6 +83,7 @@ def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments)
     assert sorted(p.name for p in tmp_path.iterdir()) == left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["no libvips", "format"])
 @pytest.mark.parametrize("arguments", [["--preserve-color"], ["--mask", "down.png", "up.png"]])
 def test_over_the_picture_where_libvips_does_not_help(stylize, tmp_path, monkeypatch, arguments, reason):
@@ -111,6 +113,7 @@ def test_a_picture_that_does_not_fit_needs_libvips(stylize, monkeypatch, capsys)
     assert "pip install 'pyvips[binary]'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_large_style_stays_within_the_memory_allowed(stylize, tmp_path):
     """48 megapixels, 3 GiB when read as a whole."""
     Image.linear_gradient("L").resize((8000, 6000)).convert("RGB").save(tmp_path / "style_tissue.png", compress_level=1)

@@ -51,6 +51,7 @@ def streamed(stylizer, content, styles, masks=(), weights=None, **options):
     return sink.pixels, source.largest
 
 
+@pytest.mark.slow
 def test_equals_untiled_with_every_control(stylizer, styles):
     """Any size and tile size; no mask, one, one per style, which overlap, or an empty one."""
 
@@ -77,6 +78,7 @@ def test_equals_untiled_with_every_control(stylizer, styles):
     check()
 
 
+@pytest.mark.slow
 def test_features_in_a_file(stylizer, styles, tmp_path):
     """With too little memory for the features and good tiles they go to a file; nothing else changes."""
     content = torch.rand(1, 3, 200, 168)

@@ -68,6 +68,7 @@ def test_the_halo_is_the_receptive_field(models):
     assert (int(seen.min()), int(seen.max())) == (8 - HALO, 8 + HALO)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 170), st.integers(1, 170), st.sampled_from([64, 80, 128]), st.booleans())
 def test_tiled_equals_untiled(models, batch, height, width, tile_size, little_memory):

@@ -162,6 +162,7 @@ def test_a_wrong_file_brought_by_hand_is_refused(serve, folder):
         fetch_model(model, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", ["nothing", "half", "all"])
 def test_torchvision_through_its_own_loader(serve, folder, tmp_path, there):
     state = {key: value for key, value in vgg19().state_dict().items() if key.startswith("features.")}

@@ -186,6 +186,7 @@ def test_a_broken_file(tmp_path):
         import_model(tmp_path / "x.pth")
 
 
+@pytest.mark.slow
 def test_command(pastiche, tmp_path, examples, capsys):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.jpg").write_bytes((examples / "content_chelsea.jpg").read_bytes())

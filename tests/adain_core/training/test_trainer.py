@@ -60,6 +60,7 @@ def test_a_run_leaves_a_folder_that_stylizes(folders, encoder, tmp_path):
     assert curves["content"] == pytest.approx(trainer.history.column("content"))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(folders, encoder, tmp_path):
     # The same two pairs again and again: the loss must fall by much.
     alone = {"content_weight": 0, "style_weight": 0, "identity_share": 1.0, "reconstruction_weight": 1.0}
@@ -70,6 +71,7 @@ def test_training_lowers_the_loss(folders, encoder, tmp_path):
     assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [TINY, REGULARIZED, replace(REGULARIZED, precision="bfloat16", seed=5)])
 def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start, tmp_path):
     start = start if config.anchor_weight else None

@@ -31,6 +31,7 @@ def compile_with(monkeypatch):
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 def test_compiled_equals_plain_at_every_size(compile_with):
     traced = []
 

@@ -26,6 +26,7 @@ def models():
     return load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
 def test_fast_equals_plain(models, batch, height, width):
@@ -105,6 +106,7 @@ def test_what_is_derived_goes_with_its_model():
     assert weight() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("winograd", [True, False])
 def test_a_photo_with_and_without_winograd(models, examples, monkeypatch, winograd):
     """Large enough for Winograd in every wide layer, on any processor: features and image as by the plain form."""
