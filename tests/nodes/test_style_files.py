@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from adain_core.method.normalization import Statistics
-from adain_core.method.style import Style
 
 
 @pytest.fixture
