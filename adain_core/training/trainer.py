@@ -67,9 +67,9 @@ class Trainer:
         evaluation: of the latest preview.
 
     Raises:
-        AdaINError: folders without usable images, decoders of another kind or encoder, a folder that holds another
-            run or is a file, a run to resume that was started from other decoders or that not all processes see at the
-            same step, or a batch that the processes cannot share evenly.
+        AdaINError: folders without usable images, decoders of another normalization or encoder, a run's folder that
+            cannot be written to or holds another run or other files, a run to resume that was started from other
+            decoders or that not all processes see at the same step, or a batch that the processes cannot share evenly.
     """
 
     def __init__(

