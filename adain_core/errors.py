@@ -1,5 +1,12 @@
 """The one exception that means: the caller gave something that cannot work."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 class AdaINError(ValueError):
     """A mistake in the input. Its message is one sentence for the user: what was expected, what was found."""
@@ -15,3 +22,12 @@ def check_known(name: str, found: str, known: tuple[str, ...]) -> None:
     """Raises AdaINError unless the name is among the known ones."""
     if found not in known:
         raise AdaINError(f"{name}: expected one of {', '.join(known)}, found {found!r}")
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    """Raises AdaINError if a tensor holds NaN or infinity, which would spread over the whole image.
+
+    On a GPU this waits for the device.
+    """
+    if not bool(values.isfinite().all()):
+        raise AdaINError(f"{name}: expected finite values, found NaN or infinity; look at what made it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -94,27 +95,31 @@ class LargeImage:
         colour, _ = self._colour_and_opacity(image, slice(0, image.height), slice(0, image.width))
         return colour
 
-    def mask(self, size: tuple[int, int]) -> Tensor:
-        """This image as a mask over the features of an image of that size.
-
-        The mean of brightness times opacity over 8x8 pixels, as by `spatial_masks.to_feature_grid`. An image of
-        another size is stretched.
-
-        Args:
-            size: height and width of the image to be masked.
-
-        Returns:
-            ``[1, ceil(H/8), ceil(W/8)]`` 0..1.
-        """
+    def stretched(self, size: tuple[int, int]) -> LargeImage:
+        """The same image at another height and width, as a mask is brought to the image it masks."""
+        if self.size == size:
+            return self
+        image = copy.copy(self)
         height, width = size
-        image = self.image
-        if self.size != size:
-            image = image.resize(width / image.width, vscale=height / image.height, kernel="linear")
+        image.image = self.image.resize(width / self.image.width, vscale=height / self.image.height, kernel="linear")
+        image.size = size
+        return image
+
+    def weights(self, rows: slice, columns: slice) -> Tensor:
+        """This image as a mask: brightness times opacity of these rows and columns, ``[1, h, w]`` 0..1."""
+        colour, opacity = self._colour_and_opacity(self.image, rows, columns)
+        return (colour if opacity is None else colour * opacity).mean(dim=1).clamp(0, 1)
+
+    def on_feature_grid(self) -> Tensor:
+        """This image as a mask over its features, ``[1, ceil(H/8), ceil(W/8)]`` 0..1.
+
+        The mean of `weights` over 8x8 pixels, as by `spatial_masks.to_feature_grid`.
+        """
+        height, width = self.size
         bands = []
         for top in range(0, height, _ROWS):
-            colour, opacity = self._colour_and_opacity(image, slice(top, min(top + _ROWS, height)), slice(0, width))
-            grey = colour.mean(dim=1) if opacity is None else (colour * opacity).mean(dim=1)
-            bands.append(torch.nn.functional.avg_pool2d(grey, STRIDE, ceil_mode=True, count_include_pad=False))
+            weights = self.weights(slice(top, min(top + _ROWS, height)), slice(0, width))
+            bands.append(torch.nn.functional.avg_pool2d(weights, STRIDE, ceil_mode=True, count_include_pad=False))
         return torch.cat(bands, dim=1).clamp(0, 1)
 
     def _colour_and_opacity(self, image: pyvips.Image, rows: slice, columns: slice) -> tuple[Tensor, Tensor | None]:

@@ -19,6 +19,7 @@ from ..method.normalization import Statistics
 from ..method.style import Style
 from ..progress import ProgressCallback
 from .applications import Application, check_controls, plan_applications
+from .compositing import composite, stylized_share
 from .pipeline import apply_style
 
 _CHUNK = 8  # images at a time: their features are nearly three times as large as they are
@@ -83,11 +84,11 @@ def stylize_frames(
         models: the pair.
         content: ``[B, 3, H, W]`` RGB 0..1.
         styles: images ``[B or 1, 3, h, w]`` or encoded styles of batch B or 1.
-        alpha: content-style trade-off, 0..1.
+        alpha: content-style trade-off, 0..1; 0 gives the content itself back.
         weights: one per style, scaled to sum to 1; None: equal.
         channels: channel mask ``[C]``.
         masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1: none, one for all styles together, or one per
-            style, which is then applied inside it.
+            style, which is then applied inside it. Where they add up to 0 the content's own pixels stay.
         preserve_color: give each style image the content's colours first.
         smoother: for the frames of a video, with one application; None: each image by itself.
         progress: called with (done, total) as the work goes on; whatever it raises stops it.
@@ -107,6 +108,8 @@ def stylize_frames(
     masks = [mask[None] if mask.ndim == 2 else mask for mask in masks]
     for mask in masks:
         check_batch("mask", mask.shape[0], count)
+    if alpha == 0:
+        return content.float()
     parts = chunks(count)
     blends = smoother is not None and smoother.blends
     ticks = _Ticks(progress, len(parts), len(styles) + (3 if blends else 2))
@@ -133,6 +136,9 @@ def stylize_frames(
             decoded = models.decode(features, progress=ticks.next(), memory=memory)
             if blends:
                 decoded = smoother.blend(decoded, images, cuts, ticks.next())
+        if masks:
+            share = stylized_share([part_of(mask, chunk) for mask in masks], (images.shape[2], images.shape[3]))
+            decoded = composite(images, decoded, share)
         if len(parts) == 1:
             return decoded
         if result is None:

@@ -20,9 +20,10 @@ from ..method.spatial_masks import to_feature_grid
 from ..method.style import check_style_size
 from ..progress import ProgressCallback
 from .applications import check_controls, plan_applications
+from .compositing import stylized_share
 from .memory_estimates import picture_memory, whole_memory
 from .stylizer import Stylizer
-from .tiled_image import ImageInMemory, PixelSink, PixelSource, least_memory, stylize_stream
+from .tiled_image import ImageInMemory, PixelSink, PixelSource, Share, least_memory, stylize_stream
 
 DEFAULT_STYLE_SIZE = 512  # pixels, the short side
 
@@ -139,10 +140,12 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
 def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
     content = load_picture(job.content)
     source, result = ImageInMemory(content.pixels), ImageInMemory(torch.empty_like(content.pixels))
-    masks = [to_feature_grid(load_mask(path), source.size) for path in job.masks]
+    masks = [load_mask(path) for path in job.masks]
+    share = _InMemory(stylized_share(masks, source.size)) if masks else None
+    masks = [to_feature_grid(mask, source.size) for mask in masks]
     colors = content.pixels if job.preserve_color else None
     with _scratch_folder(job.output) as folder:
-        _in_tiles(stylizer, job, source, result, colors, masks, memory, Path(folder), progress)
+        _in_tiles(stylizer, job, source, result, colors, masks, share, memory, Path(folder), progress)
     save_picture(job.output, replace(content, pixels=result.pixels))
 
 
@@ -161,11 +164,13 @@ def _file_to_file(
         raise AdaINError(
             f"memory: expected {lacking / 2**20:.0f} MiB more than {allowed} to stylize even in the smallest tiles"
         )
-    weights = [mask.mask(content.size) for mask in masks]
+    masks = [mask.stretched(content.size) for mask in masks]
+    weights = [mask.on_feature_grid() for mask in masks]
+    share = _SumOfFiles(masks) if masks else None
     colors = content.sample() if job.preserve_color else None
     with _scratch_folder(job.output) as folder:
         result = LargeResult(job.output, content.size, Path(folder))
-        _in_tiles(stylizer, job, content, result, colors, weights, memory, Path(folder), progress)
+        _in_tiles(stylizer, job, content, result, colors, weights, share, memory, Path(folder), progress)
         result.save(content.opacity, content.icc_profile)
 
 
@@ -183,6 +188,7 @@ def _in_tiles(
     sink: PixelSink,
     colors: Tensor | None,
     masks: Sequence[Tensor],
+    share: Share | None,
     memory: int,
     folder: Path,
     progress: ProgressCallback | None,
@@ -192,4 +198,26 @@ def _in_tiles(
         left = min(memory - picture_memory(pixels[0, 0].numel()), budget(stylizer.device))
         styles.append(stylizer.style(pixels, memory=left, colors=colors))
     applications = plan_applications(styles, job.weights, masks)
-    stylize_stream(stylizer, source, sink, applications, job.alpha, memory=memory, folder=folder, progress=progress)
+    stylize_stream(
+        stylizer, source, sink, applications, job.alpha, memory=memory, folder=folder, share=share, progress=progress
+    )
+
+
+class _InMemory:
+    """A share of an image in memory, ``[1, H, W]``."""
+
+    def __init__(self, share: Tensor) -> None:
+        self._share = share
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        return self._share[:, rows, columns]
+
+
+class _SumOfFiles:
+    """The share of masks in files, all of the content's size."""
+
+    def __init__(self, masks: Sequence[LargeImage]) -> None:
+        self._masks = masks
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        return torch.stack([mask.weights(rows, columns) for mask in self._masks]).sum(dim=0).clamp(0, 1)

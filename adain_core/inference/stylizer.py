@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..devices import parse_device, parse_precision
+from ..errors import check_finite
 from ..images.color import match_color
 from ..memory import budget
 from ..method.features import Features
@@ -139,11 +140,12 @@ class Stylizer:
         Args:
             content: ``[B, 3, H, W]`` RGB 0..1.
             style: images ``[B or 1, 3, h, w]``, a `Style`, or a list of those.
-            alpha: content-style trade-off, 0..1.
+            alpha: content-style trade-off, 0..1; 0 gives the content itself back.
             weights: with several styles, one weight each, scaled to sum to 1; None: equal.
             channels: channel mask ``[512]``.
             masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1. One for all styles together, or one per
-                style: then each style is applied inside its own mask, and weights are not used.
+                style: then each style is applied inside its own mask, and weights are not used. Outside of all masks
+                the content's own pixels stay.
             preserve_color: give each style image the content's colours first (mean and covariance), so that the
                 result keeps them (Gatys et al., arXiv:1611.07865, section 5.1). Needs style images, not encoded
                 styles.
@@ -157,6 +159,10 @@ class Stylizer:
             AdaINError: anything above that does not fit, in one sentence.
         """
         styles = [style] if isinstance(style, (Tensor, Style)) else list(style)
+        check_finite("content", content)
+        for given in styles:
+            if isinstance(given, Tensor):
+                check_finite("style", given)
         regions = [masks] if isinstance(masks, Tensor) else list(masks or ())
         return stylize_frames(
             self, content, styles, alpha, weights, channels, regions, preserve_color, None, progress, memory

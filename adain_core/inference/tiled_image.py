@@ -24,6 +24,7 @@ from ..method.running_statistics import RunningStatistics
 from ..method.style import check_same_encoder
 from ..progress import ProgressCallback
 from .applications import Application
+from .compositing import composite
 from .fast.forward import fast
 from .feature_store import FeatureStore, feature_bytes
 from .memory_estimates import BAND_BYTES, BYTES_PER_PIXEL, pixels_in, square_tile
@@ -56,6 +57,13 @@ class PixelSink(Protocol):
 
     def write(self, rows: slice, columns: slice, pixels: Tensor) -> None:
         """Takes pixels ``[1, 3, h, w]`` RGB, nominally 0..1."""
+
+
+class Share(Protocol):
+    """How much of each pixel is stylized."""
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        """Of those pixels, ``[1, h, w]`` 0..1; slices may end past the image."""
 
 
 class ImageInMemory:
@@ -102,6 +110,7 @@ def stylize_stream(
     tile_size: int = 0,
     memory: int | None = None,
     folder: Path | None = None,
+    share: Share | None = None,
     progress: ProgressCallback | None = None,
 ) -> None:
     """Encode, AdaIN and decode, tile by tile; equal to `Stylizer.stylize` up to rounding.
@@ -111,11 +120,12 @@ def stylize_stream(
         source, sink: the image and where the result goes.
         applications: styles of batch 1, each with its mask on the feature grid, ``[1, ceil(H/8), ceil(W/8)]``, or None
             for everywhere, applied one after the other.
-        alpha: content-style trade-off, 0..1.
+        alpha: content-style trade-off, 0..1; 0 gives the content itself back.
         channels: channel mask ``[512]``.
         tile_size: side of the tiles in pixels; 0: as large as fits into the memory.
         memory: bytes this may use beside what the process occupies already; None: most of what is free.
         folder: for the features' file when they exceed the memory; None: they stay in memory in any case.
+        share: what is left of the content's own pixels, see `compositing.composite`; None: all is stylized.
         progress: called with (done, total) after each tile of each pass.
 
     Raises:
@@ -141,6 +151,12 @@ def stylize_stream(
         TilePlan(*grid, model.halo, tile_size or largest) for model in (stylizer.encoder, stylizer.decoder)
     )
     done, total = 0, len(to_encode) * (1 + max(len(pending), 1))
+
+    if alpha == 0:
+        for tile in to_decode:
+            rows, columns = _pixels(tile, source.size)
+            sink.write(rows, columns, source.read(rows, columns))
+        return
 
     def tell() -> None:
         nonlocal done
@@ -169,7 +185,12 @@ def stylize_stream(
     decode = fast(stylizer.decoder)
     for tile in to_decode:
         features = _apply(store.read(tile.outer).to(stylizer.device), ready, tile.outer, alpha, channels)
-        _write(sink, tile, decode(features), (height, width))
+        rows, columns = _pixels(tile, source.size)
+        pixels = decode(features)[(..., *tile.inner.within(tile.outer).pixels)]
+        pixels = pixels[..., : rows.stop - rows.start, : columns.stop - columns.start]
+        if share is not None:
+            pixels = composite(source.read(rows, columns), pixels, share.read(rows, columns))
+        sink.write(rows, columns, pixels)
         tell()
 
 
@@ -179,10 +200,11 @@ def _apply(features: Tensor, prepared: Sequence[_Prepared], box: Box, alpha: flo
     return features
 
 
-def _write(sink: PixelSink, tile: Tile, pixels: Tensor, size: tuple[int, int]) -> None:
-    rows, columns = (slice(s.start, min(s.stop, side)) for s, side in zip(tile.inner.pixels, size, strict=True))
-    inner = pixels[(..., *tile.inner.within(tile.outer).pixels)]
-    sink.write(rows, columns, inner[..., : rows.stop - rows.start, : columns.stop - columns.start])
+def _pixels(tile: Tile, size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a tile, without its halo, that an image of that size has."""
+    height, width = size
+    rows, columns = tile.inner.pixels
+    return slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width))
 
 
 def _cut(mask: Tensor | None, box: Box) -> Tensor | None:

@@ -25,14 +25,31 @@ def to_feature_grid(mask: Tensor, size: tuple[int, int]) -> Tensor:
     Raises:
         AdaINError: another shape, or values that are not finite.
     """
+    # Positions at the right and bottom border may have fewer than 8x8 pixels: the mean is over those.
+    weights = F.avg_pool2d(to_size(mask, size)[:, None], STRIDE, ceil_mode=True, count_include_pad=False)
+    return weights[:, 0].clamp(0, 1)
+
+
+def to_size(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """A mask stretched to an image's size.
+
+    Args:
+        mask: ``[B, h, w]`` or ``[h, w]``, 0..1; values outside are clamped.
+        size: height and width of the image.
+
+    Returns:
+        ``[B, H, W]``, float32, 0..1.
+
+    Raises:
+        AdaINError: another shape, or values that are not finite.
+    """
     if mask.ndim == 2:
         mask = mask[None]
     if mask.ndim != 3 or 0 in mask.shape:
         raise AdaINError(f"mask: expected shape [batch, height, width], found {list(mask.shape)}")
     if not bool(mask.isfinite().all()):
         raise AdaINError("mask: expected finite weights from 0 to 1, found NaN or infinity")
-    mask = mask.float().clamp(0, 1)[:, None]
-    if tuple(mask.shape[2:]) != tuple(size):
-        mask = F.interpolate(mask, size, mode="bilinear", antialias=True, align_corners=False)
-    # Positions at the right and bottom border may have fewer than 8x8 pixels: the mean is over those.
-    return F.avg_pool2d(mask, STRIDE, ceil_mode=True, count_include_pad=False)[:, 0].clamp(0, 1)
+    mask = mask.float().clamp(0, 1)
+    if tuple(mask.shape[1:]) == tuple(size):
+        return mask
+    return F.interpolate(mask[:, None], size, mode="bilinear", antialias=True, align_corners=False)[:, 0].clamp(0, 1)

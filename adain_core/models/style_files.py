@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from ..errors import AdaINError
+from ..errors import AdaINError, check_finite
 from ..files import atomic_write
 from ..method.features import FEATURE_CHANNELS
 from ..method.normalization import Statistics
@@ -29,12 +29,17 @@ def save_style(path: str | Path, style: Style, thumbnail: Image.Image | None = N
         style: statistics ``[B, 512]``.
         thumbnail: a picture of the style; it is scaled down to 96 pixels.
 
+    Raises:
+        AdaINError: statistics that are not finite, which no one could read again.
+
     Example:
         >>> style = Style(Statistics(torch.zeros(1, 512), torch.ones(1, 512)), "an encoder", {"name": "Plain"})
         >>> save_style("plain.safetensors", style)
         >>> load_style("plain.safetensors").info
         {'name': 'Plain'}
     """
+    for values in style.statistics:
+        check_finite("style", values)
     metadata = {"format": FORMAT, "kind": "style", "encoder": style.encoder_id}
     metadata |= {key: style.info[key] for key in _INFO if style.info.get(key)}
     if thumbnail is not None:

@@ -52,7 +52,7 @@ def test_pixels_equal_pillows(photo, tmp_path, kind):
     torch.testing.assert_close(image.read(*part), expected.pixels[(..., *part)], atol=1e-5, rtol=0)
     torch.testing.assert_close(image.sample(), expected.pixels, atol=1e-5, rtol=0)
     torch.testing.assert_close(
-        image.mask(image.size), to_feature_grid(load_mask(path), image.size), atol=1e-5, rtol=0, msg=f"mask of {kind}"
+        image.on_feature_grid(), to_feature_grid(load_mask(path), image.size), atol=1e-5, rtol=0, msg=f"mask of {kind}"
     )
 
 
@@ -67,7 +67,7 @@ def test_a_sample_has_the_images_colours(photo, tmp_path, monkeypatch):
 
 def test_a_mask_of_another_size_is_stretched(tmp_path):
     gradient((64, 48)).save(tmp_path / "mask.png")
-    places = LargeImage(tmp_path / "mask.png").mask((240, 160))
+    places = LargeImage(tmp_path / "mask.png").stretched((240, 160)).on_feature_grid()
     assert places.shape == (1, 30, 20)
     torch.testing.assert_close(places, to_feature_grid(load_mask(tmp_path / "mask.png"), (240, 160)), atol=0.02, rtol=0)
 
