@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..adain_core.inference.pipeline import apply_style
-from .convert import mask_or_none
-from .inputs import ALPHA, style_of
+from . import host
+from .inputs import ALPHA_OF_FEATURES, style_of
+from .masks import mask_or_none
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 
 
@@ -25,20 +26,24 @@ class Apply:
             "required": {
                 "content": (FEATURES, {"tooltip": "What shall be stylized."}),
                 "style": (FEATURES_OR_STYLE, {"tooltip": "From VGG Encode, Style Mix, Load Style or Fit Style."}),
-                "alpha": ALPHA,
+                "alpha": ALPHA_OF_FEATURES,
             },
             "optional": {
                 "mask": (
                     "MASK",
                     {
-                        "tooltip": "Where to stylize (white); soft edges blend. The content's statistics are taken "
-                        "inside it. Stretched to the image when sizes differ. The all-zero mask that Load Image "
-                        "gives pictures without transparency counts as none."
+                        "tooltip": "Where to stylize (white); soft edges blend. Elsewhere the content's features stay; "
+                        "its pixels do not, as they pass through the decoder. The content's statistics are taken "
+                        "inside it. Stretched to the image when sizes differ. An empty mask, as Load Image gives "
+                        "for pictures without transparency, counts as none."
                     },
                 ),
                 "channels": (CHANNELS, {"tooltip": "How much of the style each feature channel takes."}),
             },
+            "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def apply(self, content, style, alpha, mask=None, channels=None):
-        return (apply_style(content, style_of(style), alpha, channels, mask_or_none(mask)),)
+    def apply(self, content, style, alpha, mask=None, channels=None, node_id=None):
+        mask, notes = mask_or_none(mask, "everything is stylized")
+        host.show_text(node_id, *notes)
+        return (apply_style(content, style_of(style), alpha, channels, mask),)

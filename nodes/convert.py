@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from ..adain_core.errors import AdaINError
+from ..adain_core.errors import AdaINError, check_finite
+from . import host
 
 
-def to_core(image: Tensor) -> Tensor:
-    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; transparency is laid over white, greyscale repeated."""
+def to_core(image: Tensor, name: str) -> Tensor:
+    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; transparency is laid over white, greyscale repeated.
+
+    Args:
+        image: of any floating type, which it keeps.
+        name: of the input, for messages.
+
+    Raises:
+        AdaINError: another shape, or pixels that are not finite.
+    """
     if image.ndim != 4 or image.shape[3] not in (1, 3, 4):
-        raise AdaINError(f"image: expected shape [batch, height, width, 3], found {list(image.shape)}")
+        raise AdaINError(f"{name}: expected shape [batch, height, width, 3], found {list(image.shape)}")
+    check_finite(name, image)
     image = image.movedim(3, 1)
     if image.shape[1] == 4:
         opacity = image[:, 3:]
@@ -20,19 +29,5 @@ def to_core(image: Tensor) -> Tensor:
 
 
 def to_comfy(images: Tensor) -> Tensor:
-    """``[B, 3, H, W]`` as IMAGE ``[B, H, W, 3]``."""
-    return images.movedim(1, 3).contiguous()
-
-
-def mask_or_none(mask: Tensor | None) -> Tensor | None:
-    """A MASK ``[B, H, W]``, or None for the mask that stands for 'no mask'.
-
-    LoadImage gives a picture without transparency an all-zero 64x64 mask. Taken by its word it would mean 'nowhere',
-    and every such graph would do nothing: exactly that tensor counts as no mask. Any other all-zero mask is one.
-    """
-    if mask is None:
-        return None
-    mask = mask[None] if mask.ndim == 2 else mask
-    if tuple(mask.shape) == (1, 64, 64) and not torch.any(mask):
-        return None
-    return mask
+    """``[B, 3, H, W]`` as IMAGE ``[B, H, W, 3]``, where ComfyUI keeps images and of the type it keeps."""
+    return images.movedim(1, 3).to(host.output_device(), host.output_dtype()).contiguous()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from . import execution
-from .convert import mask_or_none, to_core
+from ..adain_core.method.adain import nonempty
+from . import execution, host
+from .convert import to_core
 from .inputs import TILE_SIZE
+from .masks import empty_samples, mask_or_none
 from .types import CATEGORY, ENCODER, FEATURES
 
 
@@ -31,13 +33,22 @@ class Encode:
                     "MASK",
                     {
                         "tooltip": "Statistics are taken only where this is white: the style of a part of a picture. "
-                        "Stretched to the image when sizes differ. The all-zero mask that Load Image gives pictures "
-                        "without transparency counts as none."
+                        "Stretched to the image when sizes differ. An empty mask, as Load Image gives for pictures "
+                        "without transparency, counts as none."
                     },
                 ),
                 "tile_size": TILE_SIZE,
             },
+            "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def encode(self, encoder, image, mask=None, tile_size=0):
-        return (execution.encode(encoder, to_core(image), mask_or_none(mask), tile_size),)
+    def encode(self, encoder, image, mask=None, tile_size=0, node_id=None):
+        mask, notes = mask_or_none(mask, "statistics are taken everywhere")
+        if mask is not None and (empty := empty_samples(mask)):
+            # There are no values to average; the style of the whole picture is closer to what was meant than an error.
+            notes = [
+                f"The mask is empty for image {', '.join(map(str, empty))}: statistics are taken everywhere there."
+            ]
+            mask = nonempty(mask)
+        host.show_text(node_id, *notes)
+        return (execution.encode(encoder, to_core(image, "image"), mask, tile_size),)

@@ -44,7 +44,9 @@ def encode(
     def run(tile_size: int, memory: int) -> Features:
         return pipeline.encode(model, images, mask, tile_size, progress, device, memory)
 
-    return smaller_when_out_of_memory(run, tile_size, host.available_memory(), host.is_out_of_memory, host.free_cache)
+    return smaller_when_out_of_memory(
+        run, tile_size, encoder.available_memory(), host.is_out_of_memory, host.free_cache
+    )
 
 
 def decode(
@@ -60,7 +62,9 @@ def decode(
     def run(tile_size: int, memory: int) -> Tensor:
         return pipeline.decode(model, features, tile_size, progress, host.output_device(), memory)
 
-    return smaller_when_out_of_memory(run, tile_size, host.available_memory(), host.is_out_of_memory, host.free_cache)
+    return smaller_when_out_of_memory(
+        run, tile_size, decoder.available_memory(), host.is_out_of_memory, host.free_cache
+    )
 
 
 class ManagedPair:
@@ -78,7 +82,7 @@ class ManagedPair:
         memory: int | None = None,
     ) -> Features:
         """Features of images, kept where it suits their size. ComfyUI says how much memory there is."""
-        return encode(self._encoder, images, None, tile_size, progress, _features_device(images))
+        return encode(self._encoder, images, None, tile_size, progress, self._features_device(images))
 
     def decode(
         self,
@@ -90,6 +94,13 @@ class ManagedPair:
     ) -> Tensor:
         """Images on the output device."""
         return decode(self._decoder, features, tile_size, progress)
+
+    def _features_device(self, images: Tensor) -> torch.device:
+        """The compute device for features that are small beside its memory, else the output device."""
+        positions = math.prod(feature_size(*images.shape[2:]))
+        size = len(images) * positions * FEATURE_CHANNELS * _FLOAT_BYTES
+        small = size * _SMALL <= self._encoder.available_memory()
+        return host.compute_device() if small else host.output_device()
 
 
 def stylize(
@@ -129,14 +140,6 @@ def match_color(images: Tensor, reference: Tensor, method: str) -> Tensor:
         result[chunk] = color.match_color(images[chunk], frames.part_of(reference, chunk).to(images.device), method)
         bar(chunk.stop, count)
     return result
-
-
-def _features_device(images: Tensor) -> torch.device:
-    """The compute device for features that are small beside its memory, else the output device."""
-    positions = math.prod(feature_size(*images.shape[2:]))
-    size = len(images) * positions * FEATURE_CHANNELS * _FLOAT_BYTES
-    small = size * _SMALL <= host.available_memory()
-    return host.compute_device() if small else host.output_device()
 
 
 def _request(pixels: int) -> int:

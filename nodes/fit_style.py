@@ -53,8 +53,8 @@ class FitStyle:
 
     def fit(self, encoder, decoder, images, steps, content=None):
         pixels = min(images.shape[1] * images.shape[2], LARGEST_STYLE**2)
-        paintings = list(to_core(images).split(1))
-        contents = None if content is None else list(to_core(content).split(1))
+        paintings = list(to_core(images, "images").split(1))
+        contents = None if content is None else list(to_core(content, "content").split(1))
         with advice_when_out_of_memory("scale the images down"):
             host.load_together([encoder, decoder], memory_of(pixels))
             style = fit_style(encoder.model, decoder.model, paintings, steps, contents, host.progress_bar(1))

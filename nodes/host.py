@@ -7,6 +7,7 @@ nowhere, models are looked for in the pack's own folder.
 from __future__ import annotations
 
 import ipaddress
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,6 +19,7 @@ from ..adain_core.devices import best_device
 from ..adain_core.errors import AdaINError
 from ..adain_core.memory import budget
 from ..adain_core.memory import is_out_of_memory as is_exhausted
+from ..adain_core.method import float64
 from ..adain_core.models.bundled import WEIGHTS
 from .examples import STYLES
 
@@ -29,6 +31,8 @@ try:
     from comfy.cli_args import args
 except ImportError:
     management = None
+if hasattr(management, "supports_fp64"):
+    float64.ask(management.supports_fp64)
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -36,6 +40,10 @@ MODEL_FOLDER = "adain"
 STYLE_FOLDER = "adain_styles"
 _BUNDLED = {MODEL_FOLDER: WEIGHTS, STYLE_FOLDER: STYLES}  # what the pack brings; all there is without ComfyUI
 ENDINGS = {".safetensors"}
+# What `progress_bar` raises when the user cancels the run; not an Exception in ComfyUI 0.33.
+CANCELLED: tuple[type[BaseException], ...] = () if management is None else (management.InterruptProcessingException,)
+_SHARE = 0.7  # of the free memory; the rest is for whatever else runs
+_LINE = 36  # characters that fit across a node
 
 
 class ManagedModel(Generic[M]):
@@ -58,6 +66,15 @@ class ManagedModel(Generic[M]):
         """The module on the compute device, after making room for it and for that many bytes of work."""
         load_together([self], memory_required)
         return self.model
+
+    def available_memory(self) -> int:
+        """Bytes that a computation with it may use on the compute device."""
+        device = compute_device()
+        if management is None or management.is_device_cpu(device):
+            return budget(device)
+        # Since ComfyUI 0.33 the patcher counts what models of others would give back as free.
+        free = getattr(self._patcher, "get_free_memory", management.get_free_memory)
+        return int(free(device) * _SHARE)
 
 
 def load_together(models: Sequence[ManagedModel], memory_required: int = 0) -> None:
@@ -83,18 +100,19 @@ def output_device() -> torch.device:
     return torch.device("cpu") if management is None else management.intermediate_device()
 
 
-def available_memory() -> int:
-    """Bytes that a computation may use on the compute device."""
-    device = compute_device()
-    if management is None or management.is_device_cpu(device):
-        return budget(device)
-    return int(management.get_free_memory(device) * 0.7)
+def output_dtype() -> torch.dtype:
+    """The type of the images that nodes give: half precision with --fp16-intermediates."""
+    # ComfyUI 0.3.64 has no such switch.
+    return management.intermediate_dtype() if hasattr(management, "intermediate_dtype") else torch.float32
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an exception means that the compute device's memory is used up."""
-    known = management is not None and management.OOM_EXCEPTION is not Exception
-    return is_exhausted(error) or (known and isinstance(error, management.OOM_EXCEPTION))
+    if management is None or management.OOM_EXCEPTION is Exception:  # the latter: without CUDA ComfyUI cannot tell
+        return is_exhausted(error)
+    # is_oom knows more errors, and clears those that CUDA would raise again later. ComfyUI 0.3.64 has none.
+    known = management.is_oom(error) if hasattr(management, "is_oom") else isinstance(error, management.OOM_EXCEPTION)
+    return known or is_exhausted(error)
 
 
 def free_cache() -> None:
@@ -201,14 +219,18 @@ def make_room(memory_required: int) -> None:
         management.free_memory(memory_required, compute_device())
 
 
-def show_text(node_id: str | None, text: str) -> None:
-    """Shows a line of text on the running node, where ComfyUI can."""
-    if management is None or node_id is None:
+def show_text(node_id: str | None, *lines: str) -> None:
+    """Shows lines of text on the running node, where ComfyUI can. They take the place of what it showed before.
+
+    Long lines are broken between words: the node itself would break them anywhere.
+    """
+    if management is None or node_id is None or not lines:
         return
     # Here and not above: a script that uses ComfyUI's parts without serving cannot import the server.
     from server import PromptServer
 
     if hasattr(PromptServer.instance, "send_progress_text"):
+        text = "\n".join(textwrap.fill(line, _LINE, break_long_words=False, break_on_hyphens=False) for line in lines)
         PromptServer.instance.send_progress_text(text, node_id, PromptServer.instance.client_id)
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from ..adain_core.method.features import Features
 from ..adain_core.method.style import Style
 
-ALPHA = (
+_ALPHA = {"default": 1.0, "min": 0.0, "max": 1.0, "step": 0.01}
+ALPHA = ("FLOAT", {**_ALPHA, "tooltip": "Content-style trade-off: 0 gives the very content back, 1 the full style."})
+ALPHA_OF_FEATURES = (
     "FLOAT",
     {
-        "default": 1.0,
-        "min": 0.0,
-        "max": 1.0,
-        "step": 0.01,
-        "tooltip": "Content-style trade-off: 0 gives the content back, 1 the full style.",
+        **_ALPHA,
+        "tooltip": "Content-style trade-off: 0 gives the content's features back, 1 the full style. What the decoder "
+        "loses (see AdaIN Decode) is lost at 0 as well.",
+    },
+)
+MASK = (
+    "MASK",
+    {
+        "tooltip": "Where to stylize (white); soft edges blend. Where it is black the content's own pixels stay. "
+        "One, or one per image; stretched to the content when sizes differ. An empty mask counts as none."
     },
 )
 TILE_SIZE = (

@@ -40,4 +40,5 @@ class MatchColor:
         }
 
     def match(self, image, reference, method):
-        return (to_comfy(execution.match_color(to_core(image), to_core(reference), method)),)
+        image, reference = to_core(image, "image"), to_core(reference, "reference")
+        return (to_comfy(execution.match_color(image, reference, method)),)

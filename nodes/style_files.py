@@ -40,8 +40,14 @@ class SaveStyle:
                 ),
             },
             "optional": {
-                "author": ("STRING", {"default": "", "tooltip": "Who made the style image, kept in the file."}),
-                "license": ("STRING", {"default": "", "tooltip": "Its licence, kept in the file."}),
+                "author": (
+                    "STRING",
+                    {"default": "", "advanced": True, "tooltip": "Who made the style image, kept in the file."},
+                ),
+                "license": (
+                    "STRING",
+                    {"default": "", "advanced": True, "tooltip": "Its licence, kept in the file."},
+                ),
                 "thumbnail": (
                     "IMAGE",
                     {"tooltip": "A picture kept in the file, scaled down to 96 pixels; Load Style shows it."},
@@ -56,7 +62,7 @@ class SaveStyle:
             # A style of that name would take the place of the pack's own in workflows that load it.
             raise AdaINError(f"name: expected another one than the pack's own styles have, found {name!r}")
         style = replace(style_of(style), info={"name": name, "author": author, "license": license})
-        picture = None if thumbnail is None else to_image(to_core(thumbnail)[0])
+        picture = None if thumbnail is None else to_image(to_core(thumbnail, "thumbnail")[0])
         save_style(host.save_folder(host.STYLE_FOLDER) / file, style, picture)
         return (style,)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
-from . import execution
-from .convert import mask_or_none, to_comfy, to_core
-from .inputs import ALPHA
+from . import execution, host
+from .convert import to_comfy, to_core
+from .inputs import ALPHA, MASK
 from .loaders import shared_model
+from .masks import mask_or_none
 from .types import CATEGORY
 
 
@@ -33,20 +34,19 @@ class Stylize:
                 "alpha": ALPHA,
             },
             "optional": {
-                "mask": ("MASK", {"tooltip": "Where to stylize (white). Stretched to the content when sizes differ."}),
+                "mask": MASK,
                 "preserve_color": (
                     "BOOLEAN",
                     {"default": False, "tooltip": "Give the style image the content's colours first."},
                 ),
             },
+            "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def stylize(self, content, style, alpha, mask=None, preserve_color=False):
+    def stylize(self, content, style, alpha, mask=None, preserve_color=False, node_id=None):
         encoder = shared_model("encoder", DEFAULT_ENCODER)
         decoder = shared_model("decoder", DEFAULT_DECODER)
-        mask = mask_or_none(mask)
-        return (
-            to_comfy(
-                execution.stylize(encoder, decoder, to_core(content), to_core(style), alpha, mask, preserve_color)
-            ),
-        )
+        mask, notes = mask_or_none(mask, "everything is stylized")
+        host.show_text(node_id, *notes)
+        content, style = to_core(content, "content"), to_core(style, "style")
+        return (to_comfy(execution.stylize(encoder, decoder, content, style, alpha, mask, preserve_color)),)

@@ -6,9 +6,10 @@ from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.smoothing import DEFAULT_STRENGTH, TemporalSmoother
 from . import execution, host
-from .convert import mask_or_none, to_comfy, to_core
-from .inputs import ALPHA
+from .convert import to_comfy, to_core
+from .inputs import ALPHA, MASK
 from .loaders import shared_model
+from .masks import mask_or_none
 from .types import CATEGORY
 
 NO_OPENCV = "flow needs OpenCV: pip install opencv-python-headless. Only statistics are smoothed."
@@ -56,13 +57,7 @@ class StylizeFrames:
                 ),
             },
             "optional": {
-                "mask": (
-                    "MASK",
-                    {
-                        "tooltip": "Where to stylize (white): one mask, or one per frame. Stretched to the content "
-                        "when sizes differ."
-                    },
-                ),
+                "mask": MASK,
                 "preserve_color": (
                     "BOOLEAN",
                     {"default": False, "tooltip": "Give the style image each frame's colours first."},
@@ -74,9 +69,11 @@ class StylizeFrames:
     def stylize(self, content, style, alpha, smoothing, flow, mask=None, preserve_color=False, node_id=None):
         encoder = shared_model("encoder", DEFAULT_ENCODER)
         decoder = shared_model("decoder", DEFAULT_DECODER)
+        mask, notes = mask_or_none(mask, "everything is stylized")
         if flow and not flow_available():
-            host.show_text(node_id, NO_OPENCV)
+            notes.append(NO_OPENCV)
             flow = False
+        host.show_text(node_id, *notes)
         smoother = TemporalSmoother(smoothing, flow)
-        content, style, mask = to_core(content), to_core(style), mask_or_none(mask)
+        content, style = to_core(content, "content"), to_core(style, "style")
         return (to_comfy(execution.stylize(encoder, decoder, content, style, alpha, mask, preserve_color, smoother)),)

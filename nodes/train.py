@@ -90,6 +90,7 @@ class TrainDecoder:
                 "learning_rate": (
                     "FLOAT",
                     {
+                        "advanced": True,
                         "default": 1e-4,
                         **_limits("learning_rate", least=1e-8, most=1.0),
                         "step": 1e-6,
@@ -118,6 +119,7 @@ class TrainDecoder:
                 "seed": (
                     "INT",
                     {
+                        "advanced": True,
                         "default": 0,
                         **_limits("seed"),
                         "control_after_generate": False,  # another seed with each run could never resume
@@ -131,6 +133,7 @@ class TrainDecoder:
                 "resume": (
                     "BOOLEAN",
                     {
+                        "advanced": True,
                         "default": True,
                         "tooltip": "Go on with the run of this name, if there is one. Off: a run of this name is an "
                         "error, nothing is overwritten.",
@@ -139,6 +142,7 @@ class TrainDecoder:
                 "save_every": (
                     "INT",
                     {
+                        "advanced": True,
                         "default": 100,
                         **_limits("save_every", most=100_000),
                         "tooltip": "Steps between checkpoints; 0: only the last.",
@@ -147,6 +151,7 @@ class TrainDecoder:
                 "preview_every": (
                     "INT",
                     {
+                        "advanced": True,
                         "default": 25,
                         **_limits("preview_every", most=100_000),
                         "tooltip": "Steps between previews; 0: at the end.",
@@ -154,15 +159,22 @@ class TrainDecoder:
                 ),
                 "style_loss": (
                     list(CHOICES["style_loss"]),
-                    {"tooltip": "mean-std: the paper's, on the features' statistics; gram: on their Gram matrices."},
+                    {
+                        "advanced": True,
+                        "tooltip": "mean-std: the paper's, on the features' statistics; gram: on their Gram matrices.",
+                    },
                 ),
                 "normalization": (
                     list(CHOICES["normalization"]),
-                    {"tooltip": "Normalization layers in the decoder; the paper shows why none is best."},
+                    {
+                        "advanced": True,
+                        "tooltip": "Normalization layers in the decoder; the paper shows why none is best.",
+                    },
                 ),
                 "guards": (
                     "FLOAT",
                     {
+                        "advanced": True,
                         "default": 1.0,
                         "min": 0.0,
                         "max": 10.0,
@@ -175,17 +187,26 @@ class TrainDecoder:
                 "augment_styles": (
                     "BOOLEAN",
                     {
+                        "advanced": True,
                         "default": False,
                         "tooltip": "For few style images: also photographs as styles, shuffled and inverted colours.",
                     },
                 ),
                 "content_path": (
                     "STRING",
-                    {"default": "", "tooltip": "A folder anywhere on this machine, in place of content_folder."},
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "tooltip": "A folder anywhere on this machine, in place of content_folder.",
+                    },
                 ),
                 "style_path": (
                     "STRING",
-                    {"default": "", "tooltip": "A folder anywhere on this machine, in place of style_folder."},
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "tooltip": "A folder anywhere on this machine, in place of style_folder.",
+                    },
                 ),
             },
             "hidden": {"node_id": "UNIQUE_ID"},
@@ -266,9 +287,13 @@ class TrainDecoder:
                 resume=resume,
                 export=export,
             )
-            trainer.train(_Report(node_id, trainer))
+            try:
+                trainer.train(_Report(node_id, trainer))
+            except host.CANCELLED:
+                host.show_text(node_id, *_kept(name, trainer))
+                raise
         assert trainer.evaluation is not None  # it ends with one
-        samples = to_comfy(trainer.evaluation.outputs).to(host.output_device())
+        samples = to_comfy(trainer.evaluation.outputs)
         return (shared_model("decoder", export), samples, {"loss": _curve(trainer)})
 
 
@@ -285,13 +310,13 @@ class _Report:
         self.node_id = node_id
         self.bar = host.progress_bar(trainer.config.steps)
         self.trainer = trainer
-        self.reconstruction = ""
-        self._show(*self._notes())  # the first step may take its time
+        self.reconstruction: list[str] = []
+        host.show_text(self.node_id, *self._notes())  # the first step may take its time
 
     def __call__(self, progress: TrainingProgress) -> None:
         if progress.evaluation is not None:
-            self.reconstruction = f"  content = style: {progress.evaluation.psnr:.1f} dB"
-        self._show(f"{progress}{self.reconstruction}", *self._notes())
+            self.reconstruction = [f"content = style: {progress.evaluation.psnr:.1f} dB"]
+        host.show_text(self.node_id, *progress.parts, *self.reconstruction, *self._notes())
         self.bar(progress.step, progress.steps, progress.preview)
 
     def _notes(self) -> list[str]:
@@ -302,10 +327,15 @@ class _Report:
         names = ", ".join(skipped[:_NAMED]) + (", …" if len(skipped) > _NAMED else "")
         return [*self.trainer.warnings, f"images left out: {len(skipped)} ({names})"]
 
-    def _show(self, *lines: str) -> None:
-        """Shows the lines as one text, since a new text replaces the last one on the node."""
-        if lines:
-            host.show_text(self.node_id, "\n".join(lines))
+
+def _kept(name: str, trainer: Trainer) -> list[str]:
+    """What a cancelled run leaves, and how it goes on."""
+    return [
+        f"Cancelled at step {trainer.step} of {trainer.config.steps}; nothing is lost.",
+        f"The decoder is in models/{host.MODEL_FOLDER}: {name}",
+        f"The checkpoint is in output/{RUNS}/{name}",
+        "To go on, queue again without changes.",
+    ]
 
 
 def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:

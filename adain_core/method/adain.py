@@ -78,7 +78,7 @@ def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 def nonempty(mask: Tensor) -> Tensor:
     """The mask ``[B, H, W]``, with ones for a sample whose mask is empty: statistics exist there, and go unused."""
     empty = (mask <= 0).flatten(1).all(dim=1)
-    return torch.where(empty[:, None, None], torch.ones_like(mask), mask)
+    return torch.where(empty.view(-1, *[1] * (mask.ndim - 1)), torch.ones_like(mask), mask)
 
 
 def check_alpha(alpha: float) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -16,9 +16,17 @@ FEATURE_CHANNELS = 512  # of relu4_1
 STRIDE = 8  # pixels of the image per position of the feature grid, both ways: three poolings by 2
 
 
-@dataclass(frozen=True)
-class Features:
+class _Features(NamedTuple):
+    tensor: Tensor
+    size: tuple[int, int]
+    encoder_id: str
+    mask: Tensor | None = None
+
+
+class Features(_Features):
     """relu4_1 features of an image, with what the later steps need to know about it.
+
+    A tuple, so that whoever keeps them can find the tensors: ComfyUI's cache weighs what it drops when memory is short.
 
     Attributes:
         tensor: ``[B, 512, ceil(H/8), ceil(W/8)]``.
@@ -26,11 +34,6 @@ class Features:
         encoder_id: fingerprint of the encoder.
         mask: weights over space ``[B or 1, h, w]`` for the statistics; None: every position counts the same.
     """
-
-    tensor: Tensor
-    size: tuple[int, int]
-    encoder_id: str
-    mask: Tensor | None = None
 
     @cached_property
     def statistics(self) -> Statistics:

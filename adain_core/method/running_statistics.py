@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .float64 import widened
 from .normalization import Statistics, check_not_empty, std_from_variance
 
 # Positions at a time on the CPU: 2 MB of features, which stay in the cache between mean and variance.
@@ -51,13 +52,13 @@ class RunningStatistics:
         if self._masked:  # the check waits for the device: not without need
             check_not_empty(weight)
         std = std_from_variance(squares / weight)
-        return Statistics(mean.to(self._device, torch.float32), std.to(self._device, torch.float32))
+        return Statistics(mean.float().to(self._device), std.float().to(self._device))
 
     def _merge(self, weight: Tensor, mean: Tensor, squares: Tensor) -> None:
         """Merges one more part: its weight ``[B, 1]``, mean and weighted sum of squared deviations ``[B, C]``."""
         if self._parts is not None:
-            before, mean_before, squares_before = map(_widened, self._parts)
-            weight, mean, squares = map(_widened, (weight, mean, squares))
+            before, mean_before, squares_before = map(widened, self._parts)
+            weight, mean, squares = map(widened, (weight, mean, squares))
             total = before + weight
             share = weight / total.clamp(min=torch.finfo(torch.float64).tiny)
             difference = mean - mean_before
@@ -65,11 +66,6 @@ class RunningStatistics:
             squares = squares_before + squares + difference.square() * before * share
             weight = total
         self._parts = weight, mean, squares
-
-
-def _widened(x: Tensor) -> Tensor:
-    """In float64; on the CPU if it was on Apple's GPU, which has no float64."""
-    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def _plain(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -72,7 +72,7 @@ def evaluate(encoder: VGGEncoder, decoder: Decoder, content: Tensor, style: Tens
         found = encoder.taps(output)
         terms = style_terms(found, [channel_statistics(tap) for tap in taps])
         outside = (raw != output).float().mean()
-        sums += torch.stack([content_loss(found[-1], target), *terms, psnr(again, x)[0], outside]).double().cpu()
+        sums += torch.stack([content_loss(found[-1], target), *terms, psnr(again, x)[0], outside]).cpu().double()
         outputs.append(output.cpu())
         reconstructions.append(again.cpu())
     decoder.train(training)

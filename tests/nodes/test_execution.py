@@ -84,7 +84,7 @@ def test_a_mask_per_frame(execution, models):
     result = execution.stylize(*models, content, style, 1.0, mask)
     stylizer = Stylizer.load(device="cpu")
     torch.testing.assert_close(result[8:], stylizer.stylize(content[8:], style), atol=1e-4, rtol=0)
-    torch.testing.assert_close(result[:8], stylizer.decode(stylizer.encode(content[:8])), atol=1e-4, rtol=0)
+    assert torch.equal(result[:8], content[:8])
 
 
 def test_features_in_flight_do_not_grow_with_the_batch(execution, models, monkeypatch):

@@ -1,0 +1,71 @@
+"""All of inference on a device without float64 and with adaptive pooling of dividing sizes only."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+
+from adain_core.images.color import METHODS, match_color
+from adain_core.inference.pipeline import apply_style, decode, encode
+from adain_core.method import float64
+from adain_core.method.running_statistics import RunningStatistics
+from adain_core.models.bundled import load_pair
+from adain_core.video.scene_cuts import CutDetector
+from adain_core.video.smoothing import TemporalSmoother
+from tests.adain_core.other_device import DEVICE, SimulatedDevice, move
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch):
+    monkeypatch.setattr(float64, "_tried", cache(float64._tried.__wrapped__))
+
+
+def test_statistics_of_parts():
+    x, mask = torch.randn(2, 8, 6, 7), torch.rand(2, 6, 7)
+    for weights in (None, mask):
+        expected = RunningStatistics().add(x, weights).add(2 * x, weights).statistics()
+        with SimulatedDevice():
+            there = x.to(DEVICE)
+            found = RunningStatistics().add(there, weights).add(2 * there, weights).statistics()
+            assert {part.device for part in found} == {DEVICE}
+            found = [part.cpu() for part in found]
+        for part, value in zip(found, expected, strict=True):
+            torch.testing.assert_close(part, value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_colors(method):
+    image, reference = torch.rand(1, 3, 9, 11), torch.rand(1, 3, 7, 5)
+    expected = match_color(image, reference, method)
+    with SimulatedDevice():
+        found = match_color(image.to(DEVICE), reference.to(DEVICE), method)
+        assert found.device == DEVICE
+        found = found.cpu()
+    torch.testing.assert_close(found, expected)
+
+
+def test_scene_cuts_of_any_size():
+    frames = torch.rand(3, 16, 9, 15)
+    expected = [CutDetector().add(frame) for frame in frames.split(1)]
+    with SimulatedDevice():
+        assert [CutDetector().add(frame.to(DEVICE)) for frame in frames.split(1)] == expected
+
+
+@torch.inference_mode()
+def test_images_from_end_to_end():
+    photo, painting, mask = torch.rand(1, 3, 44, 60), torch.rand(1, 3, 40, 40), torch.rand(1, 44, 60)
+    encoder, decoder = load_pair(None, None)
+
+    def stylized(smoother):
+        content, style = encode(encoder, photo, tile_size=64), encode(encoder, painting, mask[:, :40, :40]).style
+        assert smoother.apply(content, style, 0.9)[1] == [True]
+        return decode(decoder, apply_style(content, style, 0.9, mask=mask), tile_size=64).cpu()
+
+    expected = stylized(TemporalSmoother(0.5))
+    with SimulatedDevice():
+        move(encoder)
+        move(decoder)
+        found = stylized(TemporalSmoother(0.5))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
