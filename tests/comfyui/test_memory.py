@@ -8,7 +8,7 @@ from .required import skip
 from .server import ROOT, find_comfyui
 
 # Runs in ComfyUI's Python. "meta" stands for a GPU; it is never computed on.
-SCRIPT = """
+START = """
 import importlib.util, sys
 pack = sys.argv[1]
 sys.argv = ["main.py", "--cpu"]
@@ -28,6 +28,10 @@ module = importlib.util.module_from_spec(spec)
 sys.modules["pack"] = module
 spec.loader.exec_module(module)
 loaders = sys.modules["pack.nodes.loaders"]
+host = loaders.host
+"""
+
+WEIGHTS = """
 for state in ("NO_VRAM", "LOW_VRAM", "NORMAL_VRAM", "HIGH_VRAM"):
     management.vram_state = management.VRAMState[state]
     models = loaders.load_encoder(loaders.DEFAULT_ENCODER), loaders.load_decoder(loaders.DEFAULT_DECODER)
@@ -50,10 +54,67 @@ print("every weight is on the device")
 """
 
 
-def test_all_weights_reach_the_device():
+ANSWERS = """
+# What dynamic models could give back counts as free, where the patcher knows it (0.33).
+managed = host.ManagedModel(loaders.load_encoder(loaders.DEFAULT_ENCODER))
+patcher = type(managed._patcher)
+if hasattr(patcher, "get_free_memory"):
+    patcher.get_free_memory = lambda self, device: 2**41
+    assert managed.available_memory() == int(2**41 * 0.7)
+else:
+    assert managed.available_memory() == int(2**40 * 0.7)
+
+# Errors that only ComfyUI knows, and none that are something else.
+assert host.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+assert not host.is_out_of_memory(RuntimeError("tensors on two devices"))
+if hasattr(management, "is_oom"):
+    cleared = []
+    management.discard_cuda_async_error = lambda: cleared.append(1)
+    error = management.ACCELERATOR_ERROR("CUDA error: unspecified")
+    error.error_code = 2
+    assert host.is_out_of_memory(error) and cleared == [1]
+
+# Which devices have float64.
+float64 = sys.modules["pack.adain_core.method.float64"]
+if hasattr(management, "supports_fp64"):
+    float64._tried = lambda device: True
+    assert float64.has_float64(torch.device("xpu"))
+    management.is_intel_xpu = lambda: True
+    assert not float64.has_float64(torch.device("xpu")), "asked each time"
+
+# The cache that drops results when memory is short weighs features by their tensors.
+import comfy_execution.caching as caching
+if hasattr(caching, "RAMPressureCache"):
+    from types import SimpleNamespace
+    features = sys.modules["pack.adain_core.method.features"].Features(torch.zeros(1, 512, 64, 64), (512, 512), "e")
+    features.statistics
+    outputs = {"features": [[features]], "style": [[features.style]]}
+    cache = object.__new__(caching.RAMPressureCache)
+    cache.generation, cache.children = 1, {}
+    cache.cache = {key: SimpleNamespace(outputs=value) for key, value in outputs.items()}
+    cache.used_generation, cache.timestamps = dict.fromkeys(outputs, 0), dict.fromkeys(outputs, 0.0)
+    freed = cache.ram_release(2**60, min_entry_size=2**20)
+    assert list(cache.cache) == ["style"], "nothing large was found in features"
+    assert freed >= 512 * 64 * 64 * 4
+print("as ComfyUI says")
+"""
+
+
+def run_inside(script: str) -> subprocess.CompletedProcess:
     found = find_comfyui()
     if isinstance(found, str):
         skip(found)
     comfyui, python = found
-    run = subprocess.run([python, "-c", SCRIPT, str(ROOT)], cwd=comfyui, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [python, "-c", START + script, str(ROOT)], cwd=comfyui, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_all_weights_reach_the_device():
+    run = run_inside(WEIGHTS)
     assert "every weight is on the device" in run.stdout, run.stderr[-2000:]
+
+
+def test_comfyuis_own_answers_about_memory_and_devices_are_used():
+    run = run_inside(ANSWERS)
+    assert "as ComfyUI says" in run.stdout, run.stderr[-2000:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,3 +23,22 @@ def test_loopback_addresses(host, address):
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.0.7", "myhost"])
 def test_other_addresses(host, address):
     assert not host._is_loopback(address)
+
+
+def test_text_breaks_between_words(host, monkeypatch):
+    """A node would break long lines anywhere; a path stays whole."""
+    sent = []
+    server = SimpleNamespace(client_id="c", send_progress_text=lambda text, node, client: sent.append((text, node)))
+    monkeypatch.setitem(sys.modules, "server", SimpleNamespace(PromptServer=SimpleNamespace(instance=server)))
+    monkeypatch.setattr(host, "management", SimpleNamespace())
+    words = "images left out: 3 (broken-picture.png, another one.jpg, a third.png)"
+    path = "output/adain_training/a name that goes on/and-on-and-on-and-on-and-on.safetensors"
+    host.show_text("7", "step 2/2", words, path)
+    ((text, node),) = sent
+    assert node == "7"
+    assert text.startswith("step 2/2\n")
+    assert " ".join(text.split("\n")) == f"step 2/2 {words} {path}"
+    assert all(len(line) <= 36 or " " not in line for line in text.split("\n"))
+    host.show_text("7")
+    host.show_text(None, "no node")
+    assert len(sent) == 1, "nothing to say replaces nothing"

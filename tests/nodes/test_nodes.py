@@ -127,6 +127,26 @@ def test_contract_is_of_every_node_and_combo(nodes):
         assert [value for value in combos[place] if value in values] == values, place
 
 
+RARE = {
+    "AdaINVGGEncode": {"tile_size"},
+    "AdaINDecode": {"tile_size"},
+    "AdaINSaveStyle": {"author", "license"},
+    "AdaINTrainDecoder": {
+        *("learning_rate", "seed", "resume", "save_every", "preview_every", "style_loss", "normalization"),
+        *("guards", "augment_styles", "content_path", "style_path"),
+    },
+}
+
+
+def test_rare_inputs_are_advanced_and_need_no_value(nodes):
+    for node_id, node in nodes.items():
+        inputs = node.INPUT_TYPES()
+        specs = {**inputs["required"], **inputs.get("optional", {})}
+        advanced = {name: spec for name, spec in specs.items() if spec[1].get("advanced")}
+        assert set(advanced) == RARE.get(node_id, set()), node_id
+        assert all("default" in spec[1] or isinstance(spec[0], list) for spec in advanced.values())
+
+
 def test_every_node_explains_itself(pack):
     for node_id, node in pack.NODE_CLASS_MAPPINGS.items():
         assert node_id.startswith("AdaIN")

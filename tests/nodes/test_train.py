@@ -119,6 +119,43 @@ def test_out_of_memory_says_what_to_lower_and_keeps_the_run(module, home, monkey
     assert load_state(last).step == 2
 
 
+class CancelledError(BaseException):
+    """Not an Exception, like ComfyUI's since 0.33."""
+
+
+def test_after_a_cancel_the_node_says_what_was_kept_and_goes_on_from_there(module, home, monkeypatch):
+    said = []
+    monkeypatch.setattr(module.host, "show_text", lambda node_id, *lines: said.append(lines))
+    monkeypatch.setattr(module.host, "CANCELLED", (CancelledError,))
+
+    def bar(done, total, preview=None):
+        if done == 2:
+            raise CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.host, "progress_bar", lambda total: bar)
+        with pytest.raises(CancelledError):
+            train(module, home, steps=4, save_every=0)
+    first, *others = said[-1]
+    assert first == "Cancelled at step 2 of 4; nothing is lost."
+    assert others[-1] == "To go on, queue again without changes."
+    assert (home / "models/adain/mine.safetensors").is_file()
+    assert any("models/adain: mine" in line for line in others)
+    assert any("output/adain_training/mine" in line for line in others)
+    (*_, last) = saved_states(home / "output/adain_training/mine/checkpoints")
+    assert load_state(last).step == 2
+    _, _, loss = train(module, home, steps=4, save_every=0)
+    assert len(loss["loss"]) == 4
+
+
+def test_other_errors_do_not_speak_of_a_cancel(module, home, monkeypatch):
+    said = []
+    monkeypatch.setattr(module.host, "show_text", lambda node_id, *lines: said.extend(lines))
+    with pytest.raises(ValueError, match="expected a folder of images"):
+        train(module, home, content_path=str(home / "output"))
+    assert not any("Cancelled" in line for line in said)
+
+
 @pytest.mark.parametrize("name", ["../mine", "a/b", "", ".hidden"])
 def test_names_stay_in_their_folder(module, home, name):
     with pytest.raises(ValueError, match="checkpoint_name: expected letters"):
