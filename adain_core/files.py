@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -15,6 +16,7 @@ from .errors import AdaINError
 
 _RANDOM_DIGITS = 8  # of a temporary file's name: .NAME.XXXXXXXX.ENDING
 _LONGEST_NAME = 255  # bytes, on most file systems
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # file systems that do not know how
 
 
 @contextmanager
@@ -23,16 +25,33 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = f".{secrets.token_hex(_RANDOM_DIGITS // 2)}{path.suffix}"
-    stem = os.fsencode(path.stem)[: _LONGEST_NAME - len(os.fsencode(ending)) - 1].decode("utf-8", "ignore")
+    room = _longest_name(path.parent) - len(os.fsencode(ending)) - 1
+    stem = os.fsencode(path.stem)[:room].decode("utf-8", "ignore")
     temporary = path.with_name(f".{stem}{ending}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(file: int) -> None:
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _longest_name(folder: Path) -> int:
+    """Bytes that a file's name in a folder may have."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows, or a file system that does not say
+        return _LONGEST_NAME
 
 
 def write_json(path: Path, value: object) -> None:
@@ -87,11 +106,32 @@ def check_settings(path: Path, settings: Mapping[str, Any], advice: str) -> None
 
 def check_folder(path: Path) -> None:
     """Raises AdaINError unless files can be written to that folder, or it can be made."""
-    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    there = _nearest(path)
     if not there.is_dir():
         raise AdaINError(f"{path}: expected a folder to write to, found {there} to be a file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise AdaINError(f"{path}: expected a folder to write to, found {there} without the right to do so")
+    disk = shutil.disk_usage(there)
+    if disk.total and not disk.free:
+        raise AdaINError(f"{path}: expected a folder to write to, found its disk to be full")
+
+
+def check_output(path: Path) -> None:
+    """Raises AdaINError unless a file of that name can be written, as far as that can be known before."""
+    check_folder(path.parent)
+    length, longest = len(os.fsencode(path.name)), _longest_name(_nearest(path.parent))
+    if length > longest:
+        raise AdaINError(f"{path}: expected a name of at most {longest} bytes, found one of {length}")
+    if path.is_dir():
+        raise AdaINError(f"{path}: expected a file to write, found a folder")
+
+
+def _nearest(path: Path) -> Path:
+    """The path itself or, if there is nothing, what is nearest above it."""
+    try:
+        return next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    except OSError as error:  # a folder's name too long, or one above without the right to look into it
+        raise AdaINError(f"{path}: expected a folder to write to, found {error.strerror}") from None
 
 
 def allocate(path: Path, size: int, what: str) -> None:

@@ -2,14 +2,15 @@
 
 An image's styles depend on the seed, its own name and the style images. After an interruption the same command goes on.
 Outputs are OUT/sub/NAME.EXT-stylized-K-STYLE.FORMAT, K counting the styles of one image; OUT/batch.json has the
-settings, OUT/failures.json what could not be made and why. Other files in OUT are never replaced.
+settings, OUT/failures.json what could not be made and why, and styles that
+cannot be read: others take their place. Other files in OUT are never replaced.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,13 @@ from tqdm import tqdm
 
 from ..devices import parse_device, parse_precision
 from ..errors import AdaINError
-from ..stylized_datasets.folder import FAILURES_FILE, check_output_folder, remove_partial_files, write_failures
+from ..stylized_datasets.folder import (
+    FAILURES_FILE,
+    check_output_folder,
+    remove_partial_files,
+    unreadable_styles,
+    write_failures,
+)
 from ..stylized_datasets.plan import FORMATS, Settings, missing, plan, relative_images
 from ..stylized_datasets.stylize import DatasetStylizer, Failure
 from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer
@@ -86,7 +93,9 @@ def run(options: argparse.Namespace) -> int:
         preserve_color=options.preserve_color,
     )
     styles = relative_images(settings.style_folder)
-    outputs = {image: plan(settings, image, styles) for image in relative_images(settings.content_folder)}
+    failures = unreadable_styles(settings)
+    unreadable = _styles_of(failures)
+    outputs = {image: plan(settings, image, styles, unreadable) for image in relative_images(settings.content_folder)}
     todo = {image: left for image, targets in outputs.items() if (left := missing(settings, targets))}
     start = time.time()
     with ExitStack() as stack:
@@ -101,14 +110,13 @@ def run(options: argparse.Namespace) -> int:
         precision = str(parse_precision(options.precision, device)).removeprefix("torch.")
         settings = replace(settings, precision=precision)
         stylizer = load_stylizer(options, precision)
-        work = DatasetStylizer(stylizer, settings, styles)
+        work = DatasetStylizer(stylizer, settings, styles, unreadable)
         results: Iterator[list[Failure]] = iter(())
         if options.cluster and todo:
             results = run_on_cluster(work, list(todo), options.workers, device.type == "cuda")
         elif todo:
             results = work.run(todo, options.workers or work.thread_count(todo))
         check_output_folder(settings, stylizer, (target.output for each in outputs.values() for target in each))
-        failures: list[Failure] = []
         try:
             for found in tqdm(results, total=len(todo), desc="batch", unit="image"):
                 failures += found
@@ -116,8 +124,16 @@ def run(options: argparse.Namespace) -> int:
             write_failures(settings, failures)
     remove_partial_files(settings, start)
     there = sum(map(len, outputs.values())) - sum(map(len, todo.values()))
-    failed = sum(len(missing(settings, targets)) for targets in todo.values())
+    unreadable = _styles_of(failures)
+    failed = sum(len(missing(settings, plan(settings, image, styles, unreadable))) for image in todo)
     written = sum(map(len, todo.values())) - failed
     report = f": {settings.output_folder / FAILURES_FILE}" if failed else ""
     print(f"{written} written, {there} already there, {failed} failed{report}")
+    if unreadable:
+        print(f"styles that cannot be read, others took their place: {', '.join(sorted(unreadable))}")
     return ALL_FAILED if failed and not written and not there else 0
+
+
+def _styles_of(failures: Iterable[Failure]) -> set[str]:
+    """The styles that cannot be read."""
+    return {each["style"] for each in failures if each["image"] is None and each["style"]}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from itertools import islice
+from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from ..devices import parse_device
 from ..errors import AdaINError
-from ..files import atomic_write
+from ..files import atomic_write, check_output
 from ..images.files import Picture, check_writable, save_picture, to_tensor
 from ..images.folders import Images, list_images
 from ..images.resize import center_crop
@@ -46,6 +47,8 @@ def run(options: argparse.Namespace) -> None:
         raise AdaINError(f"--size: expected a multiple of {STRIDE}, found {options.size}")
     if options.pairs is not None and options.pairs < 1:
         raise AdaINError(f"--pairs: expected a number of at least 1, found {options.pairs}")
+    if options.output:
+        check_output(Path(options.output))
     if options.picture:
         check_writable(options.picture)
     folders = options.content_folder, options.style_folder

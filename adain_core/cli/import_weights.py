@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ..errors import AdaINError
+from ..files import check_output
 from ..images.folders import Images, list_images
 from ..models.foreign_weights import import_model
 from ..models.model_files import encoder_fingerprint, load_encoder, save_model
@@ -32,6 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> None:
     if Path(options.output).suffix != ".safetensors":
         raise AdaINError(f"{options.output}: expected a name ending in .safetensors")
+    check_output(Path(options.output))
     model = import_model(options.source)
     dtype = torch.float16 if options.half else torch.float32
     metadata = {"source": Path(options.source).name}

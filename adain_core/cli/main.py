@@ -6,6 +6,7 @@ Each command is a file in this folder.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -27,6 +28,9 @@ USER_MISTAKE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, whose status it returns. A mistake of the user's: one line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may have what the terminal's encoding has not
+            stream.reconfigure(errors="backslashreplace")
     started_as = "adain" if Path(sys.argv[0]).stem == "adain" else "python -m adain_core"
     parser = argparse.ArgumentParser(
         prog=started_as, description="Arbitrary style transfer with adaptive instance normalization."
@@ -41,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options) or 0
     except AdaINError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_MISTAKE
+    except OSError as error:  # such as a disk that is full by now
         print(f"error: {error}", file=sys.stderr)
         return USER_MISTAKE
     except KeyboardInterrupt:

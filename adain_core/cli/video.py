@@ -61,7 +61,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> None:
     check_style_size(options.style_size)
-    styles = load_styles(options.styles, options.style_size)
+    pictures = load_styles(options.styles, options.style_size)
+    styles = [picture.filled for picture in pictures]
     job = VideoJob(
         load_stylizer(options, options.precision),
         options.source,

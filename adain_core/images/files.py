@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from ..errors import AdaINError
-from ..files import atomic_write, check_folder
+from ..files import atomic_write, check_output
+from .color_profiles import grey_curve, srgb_profile, to_srgb
+from .metadata import upright, without_metadata
+from .resize import scale_short_side
+from .transparency import fill, mean_color
+
+log = logging.getLogger(__name__)
 
 WRITABLE = (".png", ".jpg", ".jpeg")
 JPEG_QUALITY = 95
+_JPEG_SIDE = 65500  # pixels; libjpeg writes no more
+_MOVING = ("GIF", "PNG")  # the formats of Pillow's that FFmpeg, too, reads as moving pictures
+_SMALLER = 0.6  # of the sides of a TIFF's main page: pages up to that, of the same shape, are copies of it
+_SHAPE = 0.05  # by how much shapes of thumbnails differ from rounding
 
 
 @dataclass(frozen=True)
@@ -27,38 +39,63 @@ class Picture:
     """An image file's content.
 
     Attributes:
-        pixels: ``[1, 3, H, W]`` RGB 0..1, upright; transparent pixels are blended with white.
+        pixels: ``[1, 3, H, W]`` RGB in sRGB, 0..1, upright. Where it is transparent, whatever the file has there.
         opacity: ``[H, W]`` 0..1, None when the file has no transparency.
-        icc_profile: the file's colour profile, to be written with results made from it.
     """
 
     pixels: Tensor
     opacity: Tensor | None = None
-    icc_profile: bytes | None = None
+
+    @property
+    def weights(self) -> Tensor | None:
+        """How much each pixel counts in statistics: its opacity ``[H, W]``; None: all the same."""
+        return None if self.opacity is None or not bool((self.opacity > 0).any()) else self.opacity
+
+    @property
+    def filled(self) -> Tensor:
+        """The pixels, where they are fully transparent with the colours near by, see `transparency.fill`."""
+        if self.weights is None:
+            return self.pixels
+        opacity = self.weights[None, None]
+        return fill(self.pixels, opacity, mean_color(self.pixels, opacity))
 
 
 def load_picture(path: str | Path) -> Picture:
-    """Reads an image file upright, in RGB.
+    """Reads an image file upright, in sRGB.
 
-    EXIF orientation is applied; greyscale, palette and CMYK become RGB; 16-bit greyscale keeps its precision.
+    EXIF orientation is applied, and the colour profile; greyscale, palette, CMYK and Lab become RGB; 16-bit greyscale
+    keeps its precision. Metadata that cannot be read is left out.
 
     Raises:
-        AdaINError: there is no such file, Pillow cannot read it, it is cut short or animated (that is a video), or
+        AdaINError: there is no such file, Pillow cannot read it, it is cut short or has several frames or pages, or
             its pixel type has no known range.
     """
     with open_image(path) as image, _decoding(path):
-        profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
-        image = ImageOps.exif_transpose(image)
+        profile = image.info.get("icc_profile") or None
+        image = upright(image)
         if image.mode.startswith("I"):
-            return Picture(_wide_grey(path, image).expand(1, 3, -1, -1), None, profile)
+            return Picture(_wide_grey(path, image, profile))
         if image.mode == "F":
             raise AdaINError(f"{path}: expected 8- or 16-bit pixels, found floating point ones")
-        if not image.has_transparency_data:
-            return Picture(to_tensor(image.convert("RGB")), None, profile)
-        image = image.convert("RGBA")
-    values = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
-    colour, opacity = values[:3], values[3]
-    return Picture((colour * opacity + (1 - opacity))[None], opacity, profile)
+        opacity = None
+        if image.has_transparency_data:
+            image = image.convert("RGBA") if image.mode != "LA" else image
+            opacity = torch.from_numpy(np.array(image.getchannel("A"))).float() / 255
+        if image.mode in ("1", "LA"):
+            image = image.convert("L")
+        elif image.mode not in ("L", "CMYK", "LAB"):
+            image = image.convert("RGB")
+        return Picture(to_tensor(to_srgb(path, image, profile)), opacity)
+
+
+def scaled(picture: Picture, side: int) -> Picture:
+    """Scales a picture to that short side, pixels; 0: unchanged. Colours count by their opacity, as where they meet."""
+    if side == 0 or picture.opacity is None:
+        return replace(picture, pixels=scale_short_side(picture.pixels, side))
+    opacity = picture.opacity[None, None]
+    small = scale_short_side(opacity, side)
+    colour = scale_short_side(picture.pixels * opacity, side) / small.clamp(min=torch.finfo(small.dtype).tiny)
+    return Picture(colour.clamp(0, 1), small[0, 0])
 
 
 def count_pixels(path: str | Path) -> int:
@@ -70,6 +107,7 @@ def count_pixels(path: str | Path) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
+                _to_main_page(path, image)
                 return int(image.width * image.height)
     except Image.DecompressionBombError:
         return sys.maxsize
@@ -81,9 +119,7 @@ def load_mask(path: str | Path) -> Tensor:
     """Reads a mask: ``[1, H, W]`` 0..1, the image's brightness (white: stylize), times its opacity if it has one."""
     picture = load_picture(path)
     grey = picture.pixels.mean(dim=1)
-    if picture.opacity is not None:
-        grey = grey - (1 - picture.opacity)  # without the white that load_picture puts behind transparent pixels
-    return grey.clamp(0, 1)
+    return (grey if picture.opacity is None else grey * picture.opacity).clamp(0, 1)
 
 
 def open_image(path: str | Path) -> Image.Image:
@@ -91,17 +127,76 @@ def open_image(path: str | Path) -> Image.Image:
     path = Path(path)
     if not path.is_file():
         raise AdaINError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
-    with ExitStack() as opened, _decoding(path):
-        image: Image.Image = opened.enter_context(Image.open(path))
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format != "MPO":
-            raise AdaINError(
-                f"{path}: expected a still image, found {frames} frames; "
-                "'python -m adain_core video' stylizes moving ones"
-            )
+    with _decoding(path):
+        try:
+            return _decoded(path, path)
+        except (AdaINError, MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception:  # as in `_decoding`
+            bare = without_metadata(path.read_bytes())
+            if bare is None:
+                raise
+            try:
+                image = _decoded(path, io.BytesIO(bare))
+            except Exception:
+                image = None
+            if image is None:
+                raise
+        log.warning("warning: %s: its metadata cannot be read and is left out, a colour profile included", path)
+        return image
+
+
+def _decoded(path: Path, file: Path | io.BytesIO) -> Image.Image:
+    with ExitStack() as opened:
+        image: Image.Image = opened.enter_context(Image.open(file))
+        _to_main_page(path, image)
         image.load()
         opened.pop_all()
     return image
+
+
+def _to_main_page(path: str | Path, image: Image.Image) -> None:
+    """Goes to the page that is the picture; AdaINError if several are, or it moves."""
+    count = getattr(image, "n_frames", 1)
+    if count == 1 or image.format == "MPO":  # a photo and what the camera made beside it
+        return
+    if image.format != "TIFF":
+        raise several_frames(path, count, image.format in _MOVING)
+    sizes = []
+    for page in range(count):
+        image.seek(page)
+        sizes.append(image.size)
+    image.seek(main_page(path, sizes))
+
+
+def main_page(path: str | Path, sizes: Sequence[tuple[int, int]]) -> int:
+    """Which page of a file the others are smaller copies of, such as thumbnails and pyramids.
+
+    Args:
+        path: of the file, for the error.
+        sizes: of its pages, width and height.
+
+    Raises:
+        AdaINError: the others are pictures of their own.
+    """
+    main = max(range(len(sizes)), key=lambda page: sizes[page][0] * sizes[page][1])
+    width, height = sizes[main]
+    for page, (w, h) in enumerate(sizes):
+        # Sides are rounded: a thumbnail's shape is known to a pixel only.
+        same_shape = abs(w * height - h * width) <= _SHAPE * h * width + max(width, height)
+        if page != main and not (same_shape and max(w / width, h / height) <= _SMALLER):
+            raise several_frames(path, len(sizes), moving=False)
+    return main
+
+
+def several_frames(path: str | Path, count: int, moving: bool) -> AdaINError:
+    """The error for a file of several frames or pages; moving: the command `video` reads it."""
+    advice = (
+        "'python -m adain_core video' stylizes moving ones"
+        if moving
+        else "save the one you want as a file of its own, or moving ones as a video"
+    )
+    return AdaINError(f"{path}: expected a still image, found {count} frames; {advice}")
 
 
 @contextmanager
@@ -128,27 +223,34 @@ def to_image(pixels: Tensor) -> Image.Image:
 
 
 def check_writable(path: str | Path) -> Path:
-    """Returns the path; AdaINError unless its ending is in `WRITABLE` and files can be written to its folder."""
+    """Returns the path; AdaINError unless its ending is in `WRITABLE` and a file of its name can be written."""
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
         raise AdaINError(
             f"{path}: expected a name ending in {', '.join(WRITABLE)}, found {path.suffix or 'no ending'!r}"
         )
-    if path.is_dir():
-        raise AdaINError(f"{path}: expected a file to write, found a folder")
-    check_folder(path.parent)
+    check_output(path)
     return path
 
 
+def check_sides(path: str | Path, size: Sequence[int]) -> None:
+    """Raises AdaINError when an image of that size has no room in the format that a name ending in means."""
+    if Path(path).suffix.lower() != ".png" and max(size) > _JPEG_SIDE:
+        raise AdaINError(
+            f"{path}: expected at most {_JPEG_SIDE} pixels a side in a JPEG, found {max(size)}; write a PNG"
+        )
+
+
 def save_picture(path: str | Path, picture: Picture) -> None:
-    """Writes PNG or JPEG by the name's ending, atomically; transparency is kept in PNG.
+    """Writes PNG or JPEG by the name's ending, tagged as sRGB, atomically; transparency is kept in PNG.
 
     Raises:
-        AdaINError: as `check_writable`.
+        AdaINError: as `check_writable` and `check_sides`.
     """
     path = check_writable(path)
+    check_sides(path, picture.pixels.shape[2:])
     image = to_image(picture.pixels[0])
-    extra: dict[str, Any] = {"icc_profile": picture.icc_profile} if picture.icc_profile else {}
+    extra: dict[str, Any] = {"icc_profile": srgb_profile()}
     if path.suffix.lower() == ".png":
         if picture.opacity is not None:
             image.putalpha(to_image(picture.opacity[None]))
@@ -158,9 +260,14 @@ def save_picture(path: str | Path, picture: Picture) -> None:
         image.save(temporary, **extra)
 
 
-def _wide_grey(path: str | Path, image: Image.Image) -> Tensor:
-    """16-bit greyscale (Pillow's I;16, or I for some files) as ``[1, 1, H, W]`` 0..1."""
+def _wide_grey(path: str | Path, image: Image.Image, profile: bytes | None) -> Tensor:
+    """16-bit greyscale (Pillow's I;16, or I for some files) as ``[1, 3, H, W]`` 0..1."""
     values = torch.from_numpy(np.array(image).astype(np.int64)).double()
     if values.max() > 65535 or values.min() < 0:
         raise AdaINError(f"{path}: expected 8- or 16-bit pixels, found 32-bit ones")
-    return (values / 65535).float()[None, None]
+    values /= 65535
+    curve = grey_curve(path, profile)
+    if curve is None:
+        return values.float()[None, None].expand(1, 3, -1, -1)
+    levels = [np.interp(values.numpy() * 255, np.arange(256), channel) for channel in curve.T]
+    return torch.from_numpy(np.stack(levels)[None]).float() / 255

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,27 +16,73 @@ from torch import Tensor
 from ..errors import AdaINError
 from .files import load_picture
 
+log = logging.getLogger(__name__)
+
+# Beside hidden ones: what macOS, Windows and Synology's file server leave among images.
+_SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information", "@eaDir"})
+
 
 def list_images(folder: str | Path) -> list[Path]:
     """All files under a folder, at any depth, whose ending names an image format Pillow reads, sorted.
 
+    Links are followed, but not into a folder that holds them. What is hidden, or made by systems beside the images, is
+    none of them. A warning counts the files left out.
+
     Raises:
         AdaINError: there is no such folder, or no image in it.
     """
-    folder = Path(folder)
+    paths, left_out = _found(Path(folder))
+    if left_out:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
+        log.warning("%s: files that are not looked at: %s", folder, counts)
+    return paths
+
+
+def _found(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """`list_images` without the warning, and how many files were left out by kind."""
     if not folder.is_dir():
         raise AdaINError(f"{folder}: expected a folder of images, found {'a file' if folder.exists() else 'nothing'}")
-    endings = {ending for ending, format in Image.registered_extensions().items() if format in Image.OPEN}
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+    left_out: Counter[str] = Counter()
+    paths = sorted(_images_in(folder, (), left_out))
     if not paths:
         raise AdaINError(f"{folder}: expected a folder of images, found none in it")
-    return paths
+    return paths, left_out
+
+
+def _images_in(folder: Path, above: tuple[tuple[int, int], ...], left_out: Counter[str]) -> Iterator[Path]:
+    """The images under a folder; above: the folders that hold it, by device and inode."""
+    found = folder.stat()
+    here = (*above, (found.st_dev, found.st_ino))
+    if here[-1] in above:  # a link into a folder that holds it
+        return
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        left_out["folders without the right to look into them"] += 1
+        return
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith(".") or entry.name in _SYSTEM:
+            left_out["hidden or a system's"] += 1
+        elif entry.is_dir():
+            yield from _images_in(path, here, left_out)
+        elif path.suffix.lower() not in _endings():
+            left_out[path.suffix.lower() or "without ending"] += 1
+        elif entry.is_file():
+            yield path
+        else:
+            left_out["broken links"] += 1
+
+
+@functools.cache
+def _endings() -> frozenset[str]:
+    return frozenset(ending for ending, format in Image.registered_extensions().items() if format in Image.OPEN)
 
 
 def listing_fingerprint(folder: str | Path) -> str:
     """Identifies a folder's images by names, sizes and times of change: 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for path in list_images(folder):
+    for path in _found(Path(folder))[0]:
         found = path.stat()
         digest.update(os.fsencode(path.relative_to(folder)))  # a name need not be UTF-8
         digest.update(f"\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
@@ -92,7 +141,7 @@ class Images:
         if str(path) in self.skipped:
             return None
         try:
-            pixels = load_picture(path).pixels[0]
+            pixels = load_picture(path).filled[0]
         except AdaINError as error:
             self.skipped[str(path)] = str(error).removeprefix(f"{path}: ")
             return None

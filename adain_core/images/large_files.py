@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ from torch import Tensor
 from ..errors import AdaINError
 from ..files import allocate, atomic_write
 from ..method.features import STRIDE
-from .files import JPEG_QUALITY, check_writable
+from .color_profiles import INTENT, is_srgb, mode_of, say_ignored, srgb_profile, unusable
+from .files import JPEG_QUALITY, Picture, check_sides, check_writable, main_page, several_frames
+from .transparency import BLOCK, fill, mean_color
 
 try:
     import pyvips
@@ -23,11 +27,11 @@ LIBVIPS_BYTES = 160 << 20  # the library, its threads, and images below 100 MB, 
 _LEVELS = {"uchar": 255, "ushort": 65535}  # the value of white by the type of libvips
 _ROWS = 512  # of a mask at a time; a multiple of 8
 _SAMPLES = 1024  # pixels along each side that colour statistics are computed from
-_JPEG_SIDE = 65535  # pixels; a JPEG's header has room for no more
+_PILLOWS = {"b-w": "L", "grey16": "L", "cmyk": "CMYK"}  # modes by the interpretation of libvips, where not RGB
 
 
 class LargeImage:
-    """An image file of which parts are read: upright, RGB 0..1, transparent pixels blended with white.
+    """An image file of which parts are read: upright, RGB in sRGB, 0..1, transparent pixels filled.
 
     Formats that can only be read from the top (most compressed ones) are unpacked into a temporary file by libvips.
 
@@ -38,8 +42,8 @@ class LargeImage:
         size: height and width.
 
     Raises:
-        AdaINError: pyvips is missing, there is no such file, libvips cannot read it, it has several frames, or its
-            pixels are neither 8- nor 16-bit grey or RGB.
+        AdaINError: pyvips is missing, there is no such file, libvips cannot read it, it has several frames or pages,
+            or its pixels are neither 8- nor 16-bit grey, RGB or CMYK.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -49,20 +53,56 @@ class LargeImage:
             found = "a folder" if self.path.is_dir() else "nothing"
             raise AdaINError(f"{path}: expected an image file, found {found}")
         try:
-            image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated").autorot()
+            image = self._main_page().autorot()
         except pyvips.Error as error:
             raise self._unreadable(error) from None
-        if image.get_typeof("n-pages") and image.get("n-pages") > 1:
-            raise AdaINError(f"{path}: expected a still image, found {image.get('n-pages')} frames")
-        if image.format not in _LEVELS or image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16"):
+        if image.format not in _LEVELS or image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk"):
             raise AdaINError(
-                f"{path}: expected 8- or 16-bit grey or RGB pixels in an image too large for the memory allowed, "
+                f"{path}: expected 8- or 16-bit grey, RGB or CMYK pixels in an image too large for the memory allowed, "
                 f"found {image.interpretation} of type {image.format}; convert it first"
             )
-        self.image = image
-        self.size = image.height, image.width
+        self.image = self._in_srgb(image)
+        self.size = self.image.height, self.image.width
 
-    @property
+    def _main_page(self) -> pyvips.Image:
+        options = {"access": "random", "fail_on": "truncated"}
+        image = pyvips.Image.new_from_file(str(self.path), **options)
+        count = image.get("n-pages") if image.get_typeof("n-pages") else 1
+        if count == 1:
+            return image
+        if image.get("vips-loader") != "tiffload":
+            raise several_frames(self.path, count, image.get("vips-loader") == "gifload")
+        pages = [pyvips.Image.new_from_file(str(self.path), page=page, **options) for page in range(count)]
+        return pages[main_page(self.path, [(page.width, page.height) for page in pages])]
+
+    def _in_srgb(self, image: pyvips.Image) -> pyvips.Image:
+        """As `color_profiles.to_srgb`."""
+        profile = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else None
+        mode = _PILLOWS.get(image.interpretation, "RGB")
+        reason = unusable(profile, mode) if profile is not None else None
+        if reason:
+            say_ignored(self.path, reason)
+        elif profile is not None and not is_srgb(profile):
+            if mode == "L" and mode_of(profile) == "RGB":
+                image = image.colourspace("rgb16" if image.format == "ushort" else "srgb")
+            try:
+                return image.icc_transform(
+                    "srgb",
+                    embedded=True,
+                    intent=INTENT.name.split("_")[0].lower(),
+                    black_point_compensation=True,
+                    depth=16 if image.format == "ushort" else 8,
+                )
+            except pyvips.Error as error:
+                say_ignored(self.path, f"cannot be read ({' '.join(str(error).split())})")
+        if mode != "CMYK":
+            return image
+        white = _LEVELS[image.format]  # plain ink, as Pillow takes it
+        rgb = (image[:3] * -1 + white) * (image[3] * -1 + white) / white
+        wide = image.format == "ushort"
+        return rgb.rint().cast(image.format).copy(interpretation="rgb16" if wide else "srgb")
+
+    @cached_property
     def opacity(self) -> pyvips.Image | None:
         """Opacity as a band in 0..255; None for a file without transparency."""
         if not self.image.hasalpha():
@@ -70,30 +110,66 @@ class LargeImage:
         band = self.image[self.image.bands - 1]
         return band if band.format == "uchar" else (band >> 8).cast("uchar")
 
-    @property
-    def icc_profile(self) -> bytes | None:
-        """The colour profile of an RGB image; None without one."""
-        has = self.image.get_typeof("icc-profile-data") and self.image.bands >= 3
-        return self.image.get("icc-profile-data") if has else None
+    @cached_property
+    def _mean(self) -> Tensor | None:
+        """The mean colour of what is visible, ``[1, 3, 1, 1]``; None where nothing is transparent, or all is."""
+        if not self.image.hasalpha():
+            return None
+        colour, opacity = self.sample()
+        return None if opacity is None else mean_color(colour, opacity[None, None])
 
     def read(self, rows: slice, columns: slice) -> Tensor:
-        """The pixels of these rows and columns, ``[1, 3, h, w]`` RGB 0..1; slices may end outside the image."""
-        return _over_white(*self._colour_and_opacity(self.image, rows, columns))
+        """The pixels of these rows and columns, ``[1, 3, h, w]`` RGB 0..1; slices may end outside the image.
 
-    def sample(self) -> Tensor:
-        """Every n-th pixel both ways, ``[1, 3, h, w]`` RGB 0..1, for colour statistics."""
+        Where they are fully transparent they have the colours near by, see `transparency.fill`.
+        """
+        if self._mean is None:
+            return self.own(rows, columns)
+        around = [slice(s.start // BLOCK * BLOCK, -(-s.stop // BLOCK) * BLOCK) for s in (rows, columns)]
+        colour, opacity = self._colour_and_opacity(self.image, *around)
+        assert opacity is not None
+        filled = fill(colour, opacity, self._mean)
+        top, left = (s.start - a.start for s, a in zip((rows, columns), around, strict=True))
+        return filled[..., top : top + rows.stop - rows.start, left : left + columns.stop - columns.start]
+
+    def own(self, rows: slice, columns: slice) -> Tensor:
+        """As `read`, with the file's own colours where it is transparent."""
+        return self._colour_and_opacity(self.image, rows, columns)[0]
+
+    def sample(self) -> tuple[Tensor, Tensor | None]:
+        """Every n-th pixel both ways, for colour statistics.
+
+        Returns:
+            ``[1, 3, h, w]`` RGB 0..1, and how much each counts, ``[h, w]``; None: all the same.
+        """
         stride = [max(side // _SAMPLES, 1) for side in self.size]
         thin = self.image.subsample(stride[1], stride[0])
-        return _over_white(*self._colour_and_opacity(thin, slice(0, thin.height), slice(0, thin.width)))
+        colour, opacity = self._colour_and_opacity(thin, slice(0, thin.height), slice(0, thin.width))
+        return colour, None if opacity is None or not bool((opacity > 0).any()) else opacity[0, 0]
 
-    def scaled(self, side: int) -> Tensor:
-        """The whole image with a shorter side of that many pixels, about as `resize.scale_short_side` scales it."""
+    def scaled(self, side: int) -> Picture:
+        """The whole image with a shorter side of that many pixels, about as `files.scaled` scales it."""
         image = self.image
         if image.hasalpha():
-            image = image.flatten(background=[_LEVELS[image.format]])
-        image = image.resize(side / min(self.size), kernel="linear", gap=0)
-        colour, _ = self._colour_and_opacity(image, slice(0, image.height), slice(0, image.width))
-        return colour
+            white = _LEVELS[image.format]
+            image = image.premultiply(max_alpha=white).resize(side / min(self.size), kernel="linear", gap=0)
+            image = image.unpremultiply(max_alpha=white).rint().cast(self.image.format)
+        else:
+            image = image.resize(side / min(self.size), kernel="linear", gap=0)
+        colour, opacity = self._colour_and_opacity(image, slice(0, image.height), slice(0, image.width))
+        return Picture(colour, None if opacity is None else opacity[0, 0])
+
+    def opacity_on_feature_grid(self) -> Tensor | None:
+        """Opacity over the image's features, ``[1, ceil(H/8), ceil(W/8)]`` 0..1; None: all counts the same."""
+        if self._mean is None:
+            return None
+
+        def opacity(rows: slice, columns: slice) -> Tensor:
+            values = self._colour_and_opacity(self.image, rows, columns)[1]
+            assert values is not None
+            return values[:, 0]
+
+        return self._pooled(opacity)
 
     def stretched(self, size: tuple[int, int]) -> LargeImage:
         """The same image at another height and width, as a mask is brought to the image it masks."""
@@ -115,10 +191,13 @@ class LargeImage:
 
         The mean of `weights` over 8x8 pixels, as by `spatial_masks.to_feature_grid`.
         """
+        return self._pooled(self.weights)
+
+    def _pooled(self, read: Callable[[slice, slice], Tensor]) -> Tensor:
         height, width = self.size
         bands = []
         for top in range(0, height, _ROWS):
-            weights = self.weights(slice(top, min(top + _ROWS, height)), slice(0, width))
+            weights = read(slice(top, min(top + _ROWS, height)), slice(0, width))
             bands.append(torch.nn.functional.avg_pool2d(weights, STRIDE, ceil_mode=True, count_include_pad=False))
         return torch.cat(bands, dim=1).clamp(0, 1)
 
@@ -158,10 +237,7 @@ class LargeResult:
     def __init__(self, path: str | Path, size: tuple[int, int], folder: Path) -> None:
         self._path = check_writable(path)
         self._png = self._path.suffix.lower() == ".png"
-        if not self._png and max(size) > _JPEG_SIDE:
-            raise AdaINError(
-                f"{path}: expected at most {_JPEG_SIDE} pixels a side in a JPEG, found {max(size)}; write a PNG"
-            )
+        check_sides(path, size)
         self._size = size
         self._raw = folder / "pixels"
         allocate(self._raw, size[0] * size[1] * 3, "the result's pixels")
@@ -176,12 +252,11 @@ class LargeResult:
         image = np.memmap(self._raw, np.uint8, "r+", shape=(*self._size, 3))
         image[rows, columns] = levels.numpy()
 
-    def save(self, opacity: pyvips.Image | None = None, icc_profile: bytes | None = None) -> None:
-        """Writes the image, atomically; transparency is kept in PNG, as by `files.save_picture`.
+    def save(self, opacity: pyvips.Image | None = None) -> None:
+        """Writes the image, tagged as sRGB, atomically; transparency is kept in PNG, as by `files.save_picture`.
 
         Args:
             opacity: a band in 0..255; None: none.
-            icc_profile: a colour profile to write with the image.
         """
         height, width = self._size
         image = pyvips.Image.rawload(str(self._raw), width, height, 3, access="sequential")
@@ -190,17 +265,12 @@ class LargeResult:
         image = image.copy(interpretation="srgb")
         for field in image.get_fields():  # the opacity's band brings its file's metadata along
             image.remove(field)
-        if icc_profile:
-            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc_profile)
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", srgb_profile())
         with atomic_write(self._path) as temporary:
             if self._png:
                 image.pngsave(str(temporary))
             else:
                 image.jpegsave(str(temporary), Q=JPEG_QUALITY, subsample_mode="off")
-
-
-def _over_white(colour: Tensor, opacity: Tensor | None) -> Tensor:
-    return colour if opacity is None else colour * opacity + (1 - opacity)
 
 
 def check_pyvips() -> None:

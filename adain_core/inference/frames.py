@@ -16,6 +16,7 @@ from ..images.color import match_color
 from ..method.adain import check_alpha
 from ..method.features import Features
 from ..method.normalization import Statistics
+from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style
 from ..progress import ProgressCallback
 from .applications import Application, check_controls, plan_applications
@@ -77,6 +78,7 @@ def stylize_frames(
     smoother: Smoother | None = None,
     progress: ProgressCallback | None = None,
     memory: int | None = None,
+    opacity: Tensor | None = None,
 ) -> Tensor:
     """Stylizes images, or the frames of one video in their order.
 
@@ -93,6 +95,8 @@ def stylize_frames(
         smoother: for the frames of a video, with one application; None: each image by itself.
         progress: called with (done, total) as the work goes on; whatever it raises stops it.
         memory: bytes each model may take at a time, see `pipeline.encode`.
+        opacity: how much the content's pixels count in its statistics, ``[B or 1, H, W]`` or ``[H, W]`` 0..1, some
+            above 0 in each; None: all the same.
 
     Returns:
         ``[B, 3, H, W]`` float32 RGB 0..1, where the models put their results.
@@ -128,6 +132,11 @@ def stylize_frames(
                 del known[k]
         applications = plan_applications(encoded, weights, [part_of(mask, chunk) for mask in masks])
         features = models.encode(images, progress=ticks.next(), memory=memory)
+        if opacity is not None:
+            visible = opacity[None] if opacity.ndim == 2 else opacity
+            visible = to_feature_grid(part_of(visible, chunk), features.size)
+            visible = visible.to(features.tensor.device)
+            features = Features(features.tensor, features.size, features.encoder_id, visible)
         if smoother is None:
             decoded = restyle(models, features, applications, alpha, channels, progress=ticks.next(), memory=memory)
         else:

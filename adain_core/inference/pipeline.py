@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ..errors import check_batch
 from ..memory import budget
-from ..method.adain import adain
+from ..method.adain import adain, nonempty
 from ..method.features import STRIDE, Features, feature_size
-from ..method.normalization import check_not_empty
-from ..method.spatial_masks import to_feature_grid
+from ..method.normalization import channel_statistics, check_not_empty
+from ..method.spatial_masks import to_feature_grid, where_visible
 from ..method.style import Style, check_same_encoder
 from ..models.decoder import Decoder, check_features
 from ..models.vgg import VGGEncoder, check_images
@@ -94,7 +94,7 @@ def apply_style(
     """AdaIN on features, on the content's device.
 
     Args:
-        content: the content's features.
+        content: the content's features. Their mask, such as the content's opacity, weights their statistics.
         style: what they shall look like; a batch of 1 is broadcast.
         alpha: content-style trade-off, 0..1.
         channels: channel mask ``[512]``, 0..1.
@@ -108,8 +108,12 @@ def apply_style(
     if mask is not None:
         mask = _on_feature_grid(mask, content.size, content.tensor.shape[0])
     known = content.statistics if mask is None and alpha else None
+    if mask is not None and content.mask is not None and alpha:
+        weights = where_visible(mask.to(content.tensor.device, torch.float32), content.mask)
+        known = channel_statistics(content.tensor, nonempty(weights))
     statistics = style.to(content.tensor.device).statistics
-    return Features(adain(content.tensor, statistics, alpha, channels, mask, known), content.size, content.encoder_id)
+    tensor = adain(content.tensor, statistics, alpha, channels, mask, known)
+    return Features(tensor, content.size, content.encoder_id, content.mask)
 
 
 @torch.inference_mode()

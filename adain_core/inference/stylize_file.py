@@ -11,13 +11,21 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError
-from ..images.files import check_writable, count_pixels, load_mask, load_picture, save_picture
+from ..images.files import (
+    Picture,
+    check_sides,
+    check_writable,
+    count_pixels,
+    load_mask,
+    load_picture,
+    save_picture,
+    scaled,
+)
 from ..images.large_files import LIBVIPS_BYTES, LargeImage, LargeResult
-from ..images.resize import scale_short_side
 from ..memory import budget, resident_memory
 from ..method.adain import check_alpha
 from ..method.spatial_masks import to_feature_grid
-from ..method.style import check_style_size
+from ..method.style import Style, check_style_size
 from ..progress import ProgressCallback
 from .applications import check_controls, plan_applications
 from .compositing import stylized_share
@@ -96,8 +104,8 @@ def stylize_file(
         _file_to_file(stylizer, job, content, masks, memory - LIBVIPS_BYTES, max_memory, progress)
 
 
-def load_styles(paths: Sequence[str | Path], side: int, memory: int | None = None) -> list[Tensor]:
-    """Style images, ``[1, 3, h, w]`` RGB 0..1 each.
+def load_styles(paths: Sequence[str | Path], side: int, memory: int | None = None) -> list[Picture]:
+    """Style images.
 
     Args:
         paths: image files.
@@ -111,9 +119,9 @@ def load_styles(paths: Sequence[str | Path], side: int, memory: int | None = Non
     return [_load_style(path, side, memory) for path in paths]
 
 
-def _load_style(path: str | Path, side: int, memory: int) -> Tensor:
+def _load_style(path: str | Path, side: int, memory: int) -> Picture:
     if picture_memory(count_pixels(path)) <= memory:
-        return scale_short_side(load_picture(path).pixels, side)
+        return scaled(load_picture(path), side)
     if side == 0:
         raise AdaINError(f"style size: expected a size for {path}, a style too large for the memory allowed, found 0")
     return LargeImage(path).scaled(side)
@@ -121,31 +129,48 @@ def _load_style(path: str | Path, side: int, memory: int) -> Tensor:
 
 def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
     content = load_picture(job.content)
+    check_sides(job.output, content.pixels.shape[2:])
+    masks = [load_mask(path) for path in job.masks]
     memory -= picture_memory(content.pixels[0, 0].numel())
-    styles = load_styles(job.styles, job.style_size, memory - least_memory(stylizer))
-    memory -= picture_memory(sum(style[0, 0].numel() for style in styles))
-    result = stylizer.stylize(
-        content.pixels,
-        styles,
-        alpha=job.alpha,
-        weights=job.weights,
-        masks=[load_mask(path) for path in job.masks],
-        preserve_color=job.preserve_color,
-        memory=min(memory, budget(stylizer.device)),
-        progress=progress,
-    )
+    styles = _encoded_styles(stylizer, job, content if job.preserve_color else None, memory)
+    result = content.pixels
+    if job.alpha > 0:
+        result = stylizer.stylize(
+            content.filled,
+            styles,
+            alpha=job.alpha,
+            weights=job.weights,
+            masks=masks,
+            memory=min(memory, budget(stylizer.device)),
+            progress=progress,
+            opacity=content.weights,
+        )
     save_picture(job.output, replace(content, pixels=result))
 
 
 def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
     content = load_picture(job.content)
-    source, result = ImageInMemory(content.pixels), ImageInMemory(torch.empty_like(content.pixels))
+    pixels = content.filled if job.alpha > 0 else content.pixels
+    source, result = ImageInMemory(pixels), ImageInMemory(torch.empty_like(pixels))
+    check_sides(job.output, source.size)
     masks = [load_mask(path) for path in job.masks]
     share = _InMemory(stylized_share(masks, source.size)) if masks else None
     masks = [to_feature_grid(mask, source.size) for mask in masks]
-    colors = content.pixels if job.preserve_color else None
+    opacity = None if content.weights is None else to_feature_grid(content.weights, source.size)
     with _scratch_folder(job.output) as folder:
-        _in_tiles(stylizer, job, source, result, colors, masks, share, memory, Path(folder), progress)
+        _in_tiles(
+            stylizer,
+            job,
+            source,
+            result,
+            content if job.preserve_color else None,
+            masks,
+            share,
+            opacity,
+            memory,
+            Path(folder),
+            progress,
+        )
     save_picture(job.output, replace(content, pixels=result.pixels))
 
 
@@ -167,11 +192,13 @@ def _file_to_file(
     masks = [mask.stretched(content.size) for mask in masks]
     weights = [mask.on_feature_grid() for mask in masks]
     share = _SumOfFiles(masks) if masks else None
-    colors = content.sample() if job.preserve_color else None
+    opacity = content.opacity_on_feature_grid()
+    source: PixelSource = content if job.alpha > 0 else _Own(content)
+    colors = Picture(*content.sample()) if job.preserve_color else None
     with _scratch_folder(job.output) as folder:
         result = LargeResult(job.output, content.size, Path(folder))
-        _in_tiles(stylizer, job, content, result, colors, weights, share, memory, Path(folder), progress)
-        result.save(content.opacity, content.icc_profile)
+        _in_tiles(stylizer, job, source, result, colors, weights, share, opacity, memory, Path(folder), progress)
+        result.save(content.opacity)
 
 
 def _scratch_folder(output: str | Path) -> TemporaryDirectory[str]:
@@ -186,21 +213,37 @@ def _in_tiles(
     job: FileJob,
     source: PixelSource,
     sink: PixelSink,
-    colors: Tensor | None,
+    colors: Picture | None,
     masks: Sequence[Tensor],
     share: Share | None,
+    opacity: Tensor | None,
     memory: int,
     folder: Path,
     progress: ProgressCallback | None,
 ) -> None:
-    styles = []
-    for pixels in load_styles(job.styles, job.style_size, memory - least_memory(stylizer)):
-        left = min(memory - picture_memory(pixels[0, 0].numel()), budget(stylizer.device))
-        styles.append(stylizer.style(pixels, memory=left, colors=colors))
-    applications = plan_applications(styles, job.weights, masks)
+    applications = plan_applications(_encoded_styles(stylizer, job, colors, memory), job.weights, masks)
     stylize_stream(
-        stylizer, source, sink, applications, job.alpha, memory=memory, folder=folder, share=share, progress=progress
+        stylizer,
+        source,
+        sink,
+        applications,
+        job.alpha,
+        memory=memory,
+        folder=folder,
+        share=share,
+        opacity=opacity,
+        progress=progress,
     )
+
+
+def _encoded_styles(stylizer: Stylizer, job: FileJob, colors: Picture | None, memory: int) -> list[Style]:
+    """The styles, with the colours of a picture if there is one."""
+    styles = []
+    for picture in load_styles(job.styles, job.style_size, memory - least_memory(stylizer)):
+        left = min(memory - picture_memory(picture.pixels[0, 0].numel()), budget(stylizer.device))
+        reference = (None, None) if colors is None else (colors.pixels, colors.weights)
+        styles.append(stylizer.style(picture.filled, picture.weights, 0, left, *reference))
+    return styles
 
 
 class _InMemory:
@@ -211,6 +254,17 @@ class _InMemory:
 
     def read(self, rows: slice, columns: slice) -> Tensor:
         return self._share[:, rows, columns]
+
+
+class _Own:
+    """An image file with its own colours where it is transparent."""
+
+    def __init__(self, image: LargeImage) -> None:
+        self._image = image
+        self.size = image.size
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        return self._image.own(rows, columns)
 
 
 class _SumOfFiles:

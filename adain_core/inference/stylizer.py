@@ -13,6 +13,7 @@ from ..errors import check_finite
 from ..images.color import match_color
 from ..memory import budget
 from ..method.features import Features
+from ..method.spatial_masks import to_size
 from ..method.style import Style, check_same_encoder
 from ..models.bundled import load_pair
 from ..models.decoder import Decoder
@@ -95,17 +96,21 @@ class Stylizer:
         tile_size: int = 0,
         memory: int | None = None,
         colors: Tensor | None = None,
+        colors_opacity: Tensor | None = None,
     ) -> Style:
         """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes.
 
         Args:
             images, mask, tile_size, memory: see `encode`.
             colors: images ``[B or 1, 3, h, w]`` whose colours these get first, see `color.match_color`.
+            colors_opacity: how much their pixels count in that, ``[h, w]``; None: all the same. Of the style's own
+                pixels those count that the mask has.
         """
         if colors is not None:
             if images.shape[0] == 1:
                 images = images.expand(colors.shape[0], -1, -1, -1)
-            images = match_color(images, colors)
+            weights = None if mask is None else to_size(mask, (images.shape[2], images.shape[3]))
+            images = match_color(images, colors, weights=weights, reference_weights=colors_opacity)
         return self.encode(images, mask, tile_size, memory=memory).style
 
     def decode(
@@ -134,6 +139,7 @@ class Stylizer:
         preserve_color: bool = False,
         memory: int | None = None,
         progress: ProgressCallback | None = None,
+        opacity: Tensor | None = None,
     ) -> Tensor:
         """The content in that style.
 
@@ -151,6 +157,8 @@ class Stylizer:
                 styles.
             memory: bytes each step may take, see `pipeline.encode`.
             progress: called with (done, total) as the work goes on; whatever it raises stops it.
+            opacity: of the content, ``[B or 1, H, W]`` or ``[H, W]`` 0..1: how much its pixels count in statistics;
+                None: all the same.
 
         Returns:
             ``[B, 3, H, W]`` RGB 0..1.
@@ -165,5 +173,5 @@ class Stylizer:
                 check_finite("style", given)
         regions = [masks] if isinstance(masks, Tensor) else list(masks or ())
         return stylize_frames(
-            self, content, styles, alpha, weights, channels, regions, preserve_color, None, progress, memory
+            self, content, styles, alpha, weights, channels, regions, preserve_color, None, progress, memory, opacity
         )

@@ -21,6 +21,7 @@ from ..method.adain import adain, check_alpha
 from ..method.features import STRIDE, feature_size
 from ..method.normalization import Statistics
 from ..method.running_statistics import RunningStatistics
+from ..method.spatial_masks import where_visible
 from ..method.style import check_same_encoder
 from ..progress import ProgressCallback
 from .applications import Application
@@ -111,6 +112,7 @@ def stylize_stream(
     memory: int | None = None,
     folder: Path | None = None,
     share: Share | None = None,
+    opacity: Tensor | None = None,
     progress: ProgressCallback | None = None,
 ) -> None:
     """Encode, AdaIN and decode, tile by tile; equal to `Stylizer.stylize` up to rounding.
@@ -126,6 +128,8 @@ def stylize_stream(
         memory: bytes this may use beside what the process occupies already; None: most of what is free.
         folder: for the features' file when they exceed the memory; None: they stay in memory in any case.
         share: what is left of the content's own pixels, see `compositing.composite`; None: all is stylized.
+        opacity: how much the content counts in its statistics, on the feature grid as masks are, some of it above 0;
+            None: everywhere the same.
         progress: called with (done, total) after each tile of each pass.
 
     Raises:
@@ -140,6 +144,7 @@ def stylize_stream(
         )
     check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder_id for style, _ in applications))
     pending = [(style, mask) for style, mask in applications if mask is None or bool((mask > 0).any())]
+    weights = [_weights(mask, opacity) for _, mask in pending]
     height, width = source.size
     grid = feature_size(height, width)
     dtype = next(stylizer.encoder.parameters()).dtype
@@ -170,16 +175,16 @@ def stylize_stream(
         pixels = source.read(*tile.outer.pixels).to(stylizer.device, dtype, memory_format=torch.channels_last)
         features = encode(pixels)[(..., *tile.inner.within(tile.outer).positions)]
         if pending:
-            running.add(features, _cut(pending[0][1], tile.inner))
+            running.add(features, _cut(weights[0], tile.inner))
         store.write(tile.inner, features)
         tell()
     ready: list[_Prepared] = []
-    for style, mask in pending:
+    for (style, mask), weight in zip(pending, weights, strict=True):
         if ready:  # what the applications so far made of the content has statistics of its own
             running = RunningStatistics()
             for tile in to_encode:
                 features = _apply(store.read(tile.inner).to(stylizer.device), ready, tile.inner, alpha, channels)
-                running.add(features, _cut(mask, tile.inner))
+                running.add(features, _cut(weight, tile.inner))
                 tell()
         ready.append(_Prepared(style.to(stylizer.device).statistics, mask, running.statistics()))
     decode = fast(stylizer.decoder)
@@ -205,6 +210,12 @@ def _pixels(tile: Tile, size: tuple[int, int]) -> tuple[slice, slice]:
     height, width = size
     rows, columns = tile.inner.pixels
     return slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width))
+
+
+def _weights(mask: Tensor | None, opacity: Tensor | None) -> Tensor | None:
+    if mask is None or opacity is None:
+        return opacity if mask is None else mask
+    return where_visible(mask, opacity)
 
 
 def _cut(mask: Tensor | None, box: Box) -> Tensor | None:

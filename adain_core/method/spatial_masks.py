@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -28,6 +29,17 @@ def to_feature_grid(mask: Tensor, size: tuple[int, int]) -> Tensor:
     # Positions at the right and bottom border may have fewer than 8x8 pixels: the mean is over those.
     weights = F.avg_pool2d(to_size(mask, size)[:, None], STRIDE, ceil_mode=True, count_include_pad=False)
     return weights[:, 0].clamp(0, 1)
+
+
+def where_visible(mask: Tensor, opacity: Tensor) -> Tensor:
+    """Weights for statistics inside a mask: the mask times the opacity, or the mask alone where nothing is visible.
+
+    Args:
+        mask, opacity: ``[B or 1, h, w]`` 0..1, of the same height and width.
+    """
+    product = mask * opacity.to(mask)
+    nothing = (product <= 0).flatten(1).all(dim=1)[:, None, None]
+    return torch.where(nothing, mask, product)
 
 
 def to_size(mask: Tensor, size: tuple[int, int]) -> Tensor:

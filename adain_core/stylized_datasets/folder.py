@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -54,9 +55,21 @@ def check_output_folder(settings: Settings, stylizer: Stylizer, outputs: Iterabl
 
 def write_failures(settings: Settings, failures: Iterable[Failure]) -> None:
     """Writes the report: the list of failures in order, which may be empty."""
-    write_json(
-        settings.output_folder / FAILURES_FILE, sorted(failures, key=lambda f: (f["image"] or "", f["style"] or ""))
-    )
+    # Several machines may find the same style to be unreadable.
+    found = {(each["image"] or "", each["style"] or ""): each for each in failures}
+    write_json(settings.output_folder / FAILURES_FILE, [each for _, each in sorted(found.items())])
+
+
+def unreadable_styles(settings: Settings) -> list[Failure]:
+    """The styles that an earlier run in the folder found to be unreadable, as its report has them.
+
+    `check_output_folder` makes sure that the style files are still the same.
+    """
+    try:
+        report = json.loads((settings.output_folder / FAILURES_FILE).read_text(encoding="utf-8"))
+        return [each for each in report if each["image"] is None and isinstance(each["style"], str)]
+    except (OSError, ValueError, TypeError, LookupError):  # no report, or not one of ours
+        return []
 
 
 def remove_partial_files(settings: Settings, before: float) -> None:

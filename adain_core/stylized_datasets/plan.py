@@ -10,7 +10,7 @@ import hashlib
 import os
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def relative_images(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in list_images(folder)]
 
 
-def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
+def plan(settings: Settings, image: str, styles: Sequence[str], unreadable: Collection[str] = ()) -> list[Target]:
     """The outputs of one content image.
 
     They are named ``sub/NAME.EXT-stylized-K-STYLE.FORMAT``. With its ending, a.jpg and a.png have different outputs; K
@@ -107,6 +107,8 @@ def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
         settings: of the data set.
         image: relative to the content folder.
         styles: relative to the style folder.
+        unreadable: styles that cannot be read: each is replaced by one drawn after all the others, so that these stay,
+            as long as there is one.
 
     Raises:
         AdaINError: fewer style images than each image shall get.
@@ -123,9 +125,16 @@ def plan(settings: Settings, image: str, styles: Sequence[str]) -> list[Target]:
     while len(chosen) < settings.styles_per_image:
         style, share = styles[int(generator.random() * len(styles))], generator.random()
         chosen.setdefault(style, low + (high - low) * share)
+    final = list(chosen)
+    for position, style in enumerate(chosen):
+        spare = len(styles) - len({*chosen, *final, *unreadable}) if style in unreadable else 0
+        while spare and final[position] == style:
+            drawn = styles[int(generator.random() * len(styles))]
+            if drawn not in chosen and drawn not in final and drawn not in unreadable:
+                final[position] = drawn
     return [
         Target(style, alpha, _output(image, f"-stylized-{number}-{_label(style)}.{settings.format}"))
-        for number, (style, alpha) in enumerate(chosen.items(), 1)
+        for number, (style, alpha) in enumerate(zip(final, chosen.values(), strict=True), 1)
     ]
 
 

@@ -60,15 +60,15 @@ class Worker:
     """An actor that holds the models on its GPU or CPU and makes the outputs of images.
 
     Args:
-        given: Ray's reference to encoder, decoder, settings and the names of the style images.
+        given: Ray's reference to encoder, decoder, settings, the names of the style images, and of unreadable ones.
         attempts: the actor of `Attempts`.
         gpu: whether it has a GPU.
     """
 
     def __init__(self, given: ray.ObjectRef[Any], attempts: Any, gpu: bool) -> None:
-        encoder, decoder, settings, styles = ray.get(given)
+        encoder, decoder, settings, styles, unreadable = ray.get(given)
         stylizer = Stylizer(encoder, decoder, "cuda" if gpu else "cpu", settings.precision)
-        self.work = _Careful(stylizer, settings, styles)
+        self.work = _Careful(stylizer, settings, styles, unreadable)
         self.work.attempts = attempts
         self.threads = GPU_THREADS if gpu else 1
 
@@ -112,7 +112,8 @@ def run_on_cluster(
 
 def _run(work: DatasetStylizer, images: Sequence[str], count: int, gpu: bool) -> Iterator[list[Failure]]:
     stylizer = work.stylizer
-    given = ray.put((stylizer.encoder.cpu(), stylizer.decoder.cpu(), work.settings, list(work.styles)))
+    models = stylizer.encoder.cpu(), stylizer.decoder.cpu()
+    given = ray.put((*models, work.settings, list(work.styles), work.unreadable))
     if ray.util.client.ray.is_connected():
         driver: Any = ray.remote(num_cpus=0)(_Driver)
         driver = driver.remote([given], images, count, gpu)

@@ -12,11 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..errors import AdaINError
-from ..images.files import Picture, count_pixels, load_picture, save_picture
-from ..images.resize import scale_short_side
+from ..images.files import Picture, check_sides, count_pixels, load_picture, save_picture, scaled
 from ..inference.applications import Application
 from ..inference.frames import restyle
 from ..inference.memory_estimates import picture_memory, whole_memory
@@ -24,7 +22,7 @@ from ..inference.stylizer import Stylizer
 from ..memory import budget
 from ..method.style import Style
 from ..threads import map_ahead
-from .plan import Settings, missing, plan
+from .plan import Settings, Target, missing, plan
 
 _STYLES_KEPT = 4096  # 4 KB each
 GPU_THREADS = 3  # one reads, one computes, one writes
@@ -32,7 +30,7 @@ GPU_THREADS = 3  # one reads, one computes, one writes
 _TILE_SIZE = 2048
 _WIDEST = 2  # aspect ratio that scaled images are assumed to have at most, when their memory is estimated
 
-# What could not be made: content image, style image (None when the content image is at fault) and reason.
+# What could not be made: content image, style image and reason. One of the images is None when the other is at fault.
 Failure = dict[str, str | None]
 
 
@@ -43,12 +41,19 @@ class DatasetStylizer:
         stylizer: the models.
         settings: of the data set.
         styles: style images, relative to their folder: all of them, since the choice depends on it.
+        unreadable: those known to be unreadable.
+
+    Attributes:
+        unreadable: those found to be unreadable so far. Others take their place.
     """
 
-    def __init__(self, stylizer: Stylizer, settings: Settings, styles: Sequence[str]) -> None:
+    def __init__(
+        self, stylizer: Stylizer, settings: Settings, styles: Sequence[str], unreadable: Iterable[str] = ()
+    ) -> None:
         self.stylizer = stylizer
         self.settings = settings
         self.styles = styles
+        self.unreadable = set(unreadable)
         self._style = functools.lru_cache(_STYLES_KEPT)(self._encode_style)
         # On a GPU one image is computed at a time: the memory of several would add up.
         self._turn: AbstractContextManager[object] = (
@@ -57,28 +62,58 @@ class DatasetStylizer:
 
     def __call__(self, image: str) -> list[Failure]:
         """Makes an image's missing outputs. An error at one of them is returned and does not stop the others."""
+        failures: list[Failure] = []
         try:
-            targets = missing(self.settings, plan(self.settings, image, self.styles))
-            if not targets:
+            if not missing(self.settings, plan(self.settings, image, self.styles, self.unreadable)):
                 return []
-            content = _scaled(load_picture(self.settings.content_folder / image), self.settings.size)
+            content = scaled(load_picture(self.settings.content_folder / image), self.settings.size)
+            check_sides(f"{image}.{self.settings.format}", content.pixels.shape[2:])
+            targets = self._with_styles(image, failures)
+            if not targets:
+                return failures
             with self._turn:
-                features = self.stylizer.encode(content.pixels, tile_size=_TILE_SIZE)
+                features = self.stylizer.encode(content.filled, content.weights, tile_size=_TILE_SIZE)
         except Exception as error:
-            return [_failure(image, None, error)]
-        failures = []
-        for target in targets:
+            return [*failures, _failure(image, None, error)]
+        for target, style in targets:
             try:
-                recolor = self.settings.preserve_color
-                style = self._encode_style(target.style, content.pixels) if recolor else self._style(target.style)
-                with self._turn:
-                    result = restyle(
-                        self.stylizer, features, [Application(style)], target.alpha, tile_size=_TILE_SIZE
-                    ).cpu()
+                encoded = style if isinstance(style, Style) else self._encoded(style, content)
+                result = content.pixels
+                if target.alpha > 0:
+                    with self._turn:
+                        result = restyle(
+                            self.stylizer, features, [Application(encoded)], target.alpha, tile_size=_TILE_SIZE
+                        ).cpu()
                 save_picture(self.settings.output_folder / target.output, replace(content, pixels=result))
             except Exception as error:
                 failures.append(_failure(image, target.style, error))
         return failures
+
+    def _with_styles(self, image: str, failures: list[Failure]) -> list[tuple[Target, Style | Picture]]:
+        """The missing outputs of an image, each with its style, as a picture where it is still to be recoloured.
+
+        A style found to be unreadable is replaced, and added to the failures; so is an output for which none is left.
+        """
+        while True:
+            unreadable = frozenset(self.unreadable)
+            ready: list[tuple[Target, Style | Picture]] = []
+            failed: list[Failure] = []
+            for target in missing(self.settings, plan(self.settings, image, self.styles, unreadable)):
+                if target.style in unreadable:
+                    failed.append({"image": image, "style": target.style, "reason": "no other style can be read"})
+                    continue
+                try:
+                    recolor = self.settings.preserve_color
+                    ready.append((target, self._read_style(target.style) if recolor else self._style(target.style)))
+                except AdaINError as error:
+                    if target.style not in self.unreadable:
+                        failures.append(_failure(None, target.style, error))
+                    self.unreadable.add(target.style)
+                except Exception as error:
+                    failed.append(_failure(image, target.style, error))
+            if self.unreadable == unreadable:
+                failures += failed
+                return ready
 
     def run(self, images: Iterable[str], workers: int) -> Iterator[list[Failure]]:
         """Makes the outputs of images in threads.
@@ -116,21 +151,19 @@ class DatasetStylizer:
             return GPU_THREADS
         return max(1, min(torch.get_num_threads(), budget(device) // self.memory_needed(images)))
 
-    def _encode_style(self, style: str, colors: Tensor | None = None) -> Style:
-        picture = load_picture(self.settings.style_folder / style)
-        pixels = scale_short_side(picture.pixels, self.settings.style_size)
+    def _read_style(self, style: str) -> Picture:
+        return scaled(load_picture(self.settings.style_folder / style), self.settings.style_size)
+
+    def _encode_style(self, style: str) -> Style:
+        return self._encoded(self._read_style(style))
+
+    def _encoded(self, style: Picture, colors: Picture | None = None) -> Style:
+        reference = (None, None) if colors is None else (colors.pixels, colors.weights)
         with self._turn:
-            return self.stylizer.style(pixels, tile_size=_TILE_SIZE, colors=colors)
+            return self.stylizer.style(style.filled, style.weights, _TILE_SIZE, None, *reference)
 
 
-def _scaled(picture: Picture, side: int) -> Picture:
-    opacity = picture.opacity
-    if opacity is not None:
-        opacity = scale_short_side(opacity[None, None], side)[0, 0]
-    return replace(picture, pixels=scale_short_side(picture.pixels, side), opacity=opacity)
-
-
-def _failure(image: str, style: str | None, error: Exception) -> Failure:
+def _failure(image: str | None, style: str | None, error: Exception) -> Failure:
     reason = str(error) if isinstance(error, AdaINError) else f"{type(error).__name__}: {error}"
     return {"image": image, "style": style, "reason": reason}
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
 
+from ...errors import AdaINError
 from ...threads import map_ahead
 from .samples import Batch, Pairs
 
 _PREFETCH = 3  # batches made ahead
+_SHARED_MEMORY = Path("/dev/shm")  # through which worker processes hand over batches, on Linux
+_BYTES_PER_PIXEL = 2 * 3 * 4  # of a sample: content and style, three channels of float32
 
 
 def stream(
@@ -30,12 +35,16 @@ def stream(
 
     Yields:
         A `Batch` per step: this process's part of it.
+
+    Raises:
+        AdaINError: too little shared memory for the worker processes, before the first batch.
     """
     share = pairs.config.batch_size // world
     indices = _Indices(steps, pairs.config.batch_size, rank * share, share)
     if workers == 0:
         yield from _stream_by_threads(pairs, indices)
         return
+    _check_shared_memory(workers * _PREFETCH * share * _BYTES_PER_PIXEL * pairs.config.largest_crop**2, workers)
     loader = DataLoader(
         pairs,
         batch_sampler=indices,
@@ -47,6 +56,18 @@ def stream(
         generator=torch.Generator(),  # its own, so that the process's random state stays as it is
     )
     yield from loader
+
+
+def _check_shared_memory(needed: int, workers: int) -> None:
+    """Without this a worker that finds no room is killed, or the training waits for it for ever."""
+    if not _SHARED_MEMORY.is_dir():
+        return
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    if needed > free:
+        raise AdaINError(
+            f"workers: expected {needed / 2**20:.0f} MiB of shared memory in {_SHARED_MEMORY} for {workers} processes, "
+            f"found {free / 2**20:.0f}; use --workers 0, or fewer"
+        )
 
 
 @dataclass

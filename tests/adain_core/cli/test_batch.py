@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from adain_core import Stylizer
 from adain_core.stylized_datasets.plan import Settings, plan
 from tests.adain_core.cli.batches import OPTIONS, batch, ordered
 from tests.adain_core.pictures import files_of, write_pictures
@@ -49,23 +51,76 @@ def test_what_is_done_is_not_done_again(folders, tmp_path, capsys):
 
 def test_unreadable_images_are_reported_and_not_fatal(folders, tmp_path, capsys):
     out = tmp_path / "out"
-    broken = folders[0] / "broken.jpg"
-    broken.write_bytes(b"not an image")
-    styles = ordered(folders[1])
-    bad_style = folders[1] / plan(Settings(*folders, out, seed=7), "picture00.png", styles)[0].style
-    good = bad_style.read_bytes()
-    bad_style.write_bytes(good[:100])
+    (folders[0] / "broken.jpg").write_bytes(b"not an image")
     assert batch(folders, out) == 0
-    failures = json.loads((out / "failures.json").read_text())
-    name = bad_style.relative_to(folders[1]).as_posix()
-    assert {(f["image"], f["style"]) for f in failures} >= {("broken.jpg", None), ("picture00.png", name)}
-    assert all("expected an image file, found one that cannot be read" in f["reason"] for f in failures)
-    images = list(out.rglob("*.png"))
-    assert len(images) + len(failures) == 7
-    assert (
-        f"{len(images)} written, 0 already there, {len(failures)} failed: {out}/failures.json"
-        in capsys.readouterr().out
+    (failure,) = json.loads((out / "failures.json").read_text())
+    assert (failure["image"], failure["style"]) == ("broken.jpg", None)
+    assert "expected an image file, found one that cannot be read" in failure["reason"]
+    assert len(list(out.rglob("*.png"))) == 6
+    assert f"6 written, 0 already there, 1 failed: {out}/failures.json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [[], ["--preserve-color"]])
+def test_a_style_that_cannot_be_read_is_replaced_once_for_all(folders, tmp_path, capsys, options):
+    out = tmp_path / "out"
+    settings = Settings(*folders, out, seed=7, format="png", styles_per_image=2)
+    styles = ordered(folders[1])
+    bad = plan(settings, "picture00.png", styles)[0].style
+    whole = {t.output for name in ordered(folders[0]) for t in plan(settings, name, styles) if t.style != bad}
+    assert len(whole) < 12
+    good = (folders[1] / bad).read_bytes()
+    (folders[1] / bad).write_bytes(good[:100])
+    more = ["--styles-per-image", 2, *options]
+    assert batch(folders, out, *more) == 0
+    made = files_of(out)
+    images = {name for name in made if name.endswith(".png")}
+    assert len(images) == 12
+    assert whole < images  # others keep their styles
+    (failure,) = json.loads(made["failures.json"])
+    assert (failure["image"], failure["style"]) == (None, bad)
+    report = capsys.readouterr().out
+    assert report == (
+        f"12 written, 0 already there, 0 failed\nstyles that cannot be read, others took their place: {bad}\n"
     )
+    assert batch(folders, out, *more) == 0
+    assert "0 written, 12 already there, 0 failed" in capsys.readouterr().out
+    assert files_of(out) == made
+    # An interrupted run that has not reported the style yet finds the same replacements.
+    (out / "failures.json").write_text("[]")
+    (out / sorted(images)[0]).unlink()
+    assert batch(folders, out, *more) == 0
+    assert files_of(out) == made
+
+
+def test_without_a_style_that_can_be_read_nothing_is_made(folders, tmp_path):
+    for name in ordered(folders[1]):
+        (folders[1] / name).write_bytes(b"")
+    assert batch(folders, tmp_path / "out") == 1
+    failures = json.loads((tmp_path / "out/failures.json").read_text())
+    assert {f["image"] for f in failures} == {None, *ordered(folders[0])}
+
+
+def test_system_files_are_no_images(folders, tmp_path, capsys):
+    for folder in folders:
+        for name in ("._picture00.png", "__MACOSX/a.png"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(b"\0\5\x16\7")
+    assert batch(folders, tmp_path / "out") == 0
+    assert capsys.readouterr().out == "6 written, 0 already there, 0 failed\n"
+
+
+def test_a_side_too_long_for_a_jpeg_is_said_before_the_work(folders, tmp_path, monkeypatch):
+    Image.new("L", (65501, 8)).save(folders[0] / "picture00.png")
+    sizes = []
+    encode = Stylizer.encode
+    monkeypatch.setattr(
+        Stylizer, "encode", lambda self, x, *a, **o: sizes.append(x.shape[3]) or encode(self, x, *a, **o)
+    )
+    assert batch(folders, tmp_path / "out", "--format", "jpg") == 0
+    (failure,) = json.loads((tmp_path / "out/failures.json").read_text())
+    assert failure["image"] == "picture00.png"
+    assert "at most 65500 pixels a side in a JPEG, found 65501" in failure["reason"]
+    assert max(sizes) < 65501
 
 
 def test_mended_images_are_made_by_the_next_run(folders, tmp_path):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from adain_core.cli import evaluate
 from adain_core.cli.main import main
 from tests.adain_core.pictures import write_pictures
 
@@ -32,3 +33,24 @@ def test_evaluate(folders, tmp_path, capsys):
     capsys.readouterr()
     assert main([*arguments, "--size", "30"]) == 2
     assert capsys.readouterr().err == "error: --size: expected a multiple of 8, found 30\n"
+
+
+def test_outputs_are_checked_before_the_work(folders, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_: pytest.fail("the work began"))
+    (tmp_path / "file.txt").write_text("")
+    for option, name, found in (
+        ("-o", ".", "expected a file to write, found a folder"),
+        ("-o", "file.txt/figures.json", "to be a file"),
+        ("--picture", "x" * 252 + ".png", "found one of 256"),
+        ("--picture", "pairs.gif", "expected a name ending in .png"),
+    ):
+        assert main(["evaluate", *folders, "--size", "32", option, str(tmp_path / name)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert found in line
+
+
+def test_an_imports_output_is_checked_before_the_work(tmp_path, capsys):
+    (tmp_path / "file.txt").write_text("")
+    out = tmp_path / "file.txt/vgg.safetensors"
+    assert main(["import", str(tmp_path / "missing.pth"), "-o", str(out)]) == 2
+    assert "expected a folder to write to" in capsys.readouterr().err

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 
@@ -96,6 +99,51 @@ def test_transparency_is_kept(files):
     assert status == 0
     with Image.open(out) as image:
         assert image.getchannel("A").tobytes() == photo.getchannel("A").tobytes()
+
+
+def test_a_name_as_long_as_the_file_system_takes(files, capsys):
+    command = ["stylize", str(files / "photo.png"), str(files / "starry_night.png"), "--style-size", "0", "-o"]
+    for length in (247, 255):
+        out = files / ("x" * (length - 4) + ".png")
+        assert main([*command, str(out)]) == 0
+        assert out.is_file()
+    capsys.readouterr()
+    for name, found in (("x" * 252 + ".png", "found one of 256"), ("x" * 256 + "/out.png", "File name too long")):
+        assert main([*command, str(files / name)]) == 2
+        assert capsys.readouterr().err.strip().endswith(found)
+
+
+def test_a_disk_that_is_full(files, capsys, monkeypatch):
+    usage = shutil.disk_usage(files)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
+    assert stylize(files, "starry_night.png")[0] == 2
+    assert "found its disk to be full" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_is_one_line(files, capsys, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    status, out = stylize(files, "starry_night.png")
+    assert status == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: [Errno 28] No space left on device"
+    assert not out.exists()
+    assert not list(files.glob(".*"))
+
+
+def test_names_that_the_terminal_cannot_show(files):
+    command = [sys.executable, "-m", "adain_core", "stylize", files / "photo.png", files / "\u661f\u591c.png"]
+    run = subprocess.run(
+        [*command, "-o", files / "out.png"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+    )
+    assert run.returncode == 2
+    (line,) = run.stderr.decode("cp1252").splitlines()
+    assert line.endswith("\\u661f\\u591c.png: expected an image file, found nothing")
 
 
 def test_style_size(files, stylizer):

@@ -67,3 +67,16 @@ def test_errors(image):
         match_color(image, image, "hue")
     with pytest.raises(AdaINError, match="expected a batch of 1 or of 2 like the image, found 3"):
         match_color(image, torch.rand(3, 3, 5, 5))
+
+
+def test_weights_leave_out_what_is_not_seen(image, reference):
+    """As if only the visible halves were there."""
+    weights, reference_weights = torch.zeros(20, 30), torch.zeros(15, 10)
+    weights[:, :15] = reference_weights[5:] = 0.5
+    found = match_color(image, reference, weights=weights, reference_weights=reference_weights)
+    expected = match_color(image[..., :15], reference[..., 5:, :])
+    torch.testing.assert_close(found[..., :15], expected)
+    weights = torch.rand(2, 20, 30)
+    result = match_color(image, reference, weights=weights).double()
+    mean = (result * weights[:, None]).sum((2, 3)) / weights.sum((1, 2))[:, None]
+    torch.testing.assert_close(mean.float(), reference.mean((2, 3)), atol=1e-4, rtol=0)

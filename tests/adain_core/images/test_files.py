@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngImageFile
 
 from adain_core.errors import AdaINError
+from adain_core.images.color_profiles import srgb_profile
 from adain_core.images.files import Picture, count_pixels, load_mask, load_picture, save_picture
+from tests.adain_core.images.profiles import cmyk_profile, encoded, grey_profile, rgb_profile, to_srgb
 
 ORIENTATION = 0x0112
 
@@ -45,15 +51,16 @@ def test_exif_orientation(rgb, tmp_path, orientation):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_over_white_and_kept_in_png(rgb, tmp_path, mode):
+def test_transparency_is_kept_in_png_with_the_files_own_colours(rgb, tmp_path, mode):
     image = rgb.convert(mode)
     opacity = np.zeros((6, 9), dtype=np.uint8)
     opacity[:, 4:] = 255
     image.putalpha(Image.fromarray(opacity))
     image.save(tmp_path / "a.png")
     picture = load_picture(tmp_path / "a.png")
-    assert (picture.pixels[..., :4] == 1).all()
-    assert torch.equal(picture.pixels[..., 4:], tensor_of(image.convert("RGB"))[..., 4:])
+    assert torch.equal(picture.pixels, tensor_of(image.convert("RGB")))
+    assert torch.equal(picture.filled[..., 4:], picture.pixels[..., 4:])
+    assert picture.weights is picture.opacity
     save_picture(tmp_path / "b.png", picture)
     with Image.open(tmp_path / "b.png") as again:
         assert np.array_equal(np.array(again.getchannel("A")), opacity)
@@ -69,7 +76,7 @@ def test_palette_transparency(tmp_path):
     image.save(tmp_path / "a.png", transparency=0)
     picture = load_picture(tmp_path / "a.png")
     assert picture.pixels[0, :, 0, 0].tolist() == [0, 0, 1]
-    assert picture.pixels[0, :, 2, 2].tolist() == [1, 1, 1]
+    assert picture.filled[0, :, 2, 2].tolist() == [0, 0, 1]
     assert picture.opacity.sum() == 1
 
 
@@ -91,7 +98,8 @@ def test_float_pixels_are_refused(tmp_path):
 def test_animations_are_refused(rgb, tmp_path, ending):
     other = rgb.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     rgb.save(tmp_path / f"a.{ending}", save_all=True, append_images=[other])
-    with pytest.raises(AdaINError, match="expected a still image, found 2 frames"):
+    advice = "save the one you want" if ending == "webp" else "adain_core video' stylizes moving ones"
+    with pytest.raises(AdaINError, match=f"expected a still image, found 2 frames; .*{advice}"):
         load_picture(tmp_path / f"a.{ending}")
 
 
@@ -121,16 +129,81 @@ def test_whatever_a_parser_raises_is_about_the_file(rgb, tmp_path, monkeypatch, 
     monkeypatch.setattr(PngImageFile, "__exit__", lambda image, *_: closed.append(image))
     with pytest.raises(AdaINError, match=r"a.png: expected an image file, found one that cannot be read \(parser\)"):
         load_picture(tmp_path / "a.png")
-    assert len(closed) == 1
+    assert len(closed) == 2  # as it is, and without metadata
     monkeypatch.setattr(Image, "open", lambda path: fail(path))
     assert count_pixels(tmp_path / "a.png") == 0
 
 
-def test_broken_metadata_is_about_the_file(rgb, tmp_path, monkeypatch):
-    rgb.save(tmp_path / "a.png")
-    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: image.getexif()["none"])
-    with pytest.raises(AdaINError, match=r"a.png: expected an image file"):
-        load_picture(tmp_path / "a.png")
+@pytest.mark.parametrize("block", [b"", b"not EXIF at all", b"MM\0*\0\0\0\x08\xff\xff"])
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_broken_exif_does_not_cost_the_picture(rgb, tmp_path, ending, block):
+    rgb.save(tmp_path / f"a.{ending}", exif=b"Exif\0\0" + block, **({"lossless": True} if ending == "webp" else {}))
+    with Image.open(tmp_path / f"a.{ending}") as image:
+        assert torch.equal(load_picture(tmp_path / f"a.{ending}").pixels, tensor_of(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("kind", [2, 5, 7, 99])
+def test_orientation_beside_values_of_the_wrong_type(rgb, tmp_path, kind):
+    """A resolution given as text, as a rational of nothing, without a type, and of a type that does not exist."""
+    entries = struct.pack(">HHIHH", ORIENTATION, 3, 1, 6, 0) + struct.pack(">HHI", 0x011A, kind, 4) + b"abc\0"
+    rgb.save(tmp_path / "a.png", exif=b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", 2) + entries + bytes(4))
+    expected = tensor_of(rgb.transpose(Image.Transpose.ROTATE_270))
+    assert torch.equal(load_picture(tmp_path / "a.png").pixels, expected)
+
+
+def png_with(path, rgb, name, data, checksum=0):
+    rgb.save(path)
+    whole = path.read_bytes()
+    chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data) ^ checksum)
+    path.write_bytes(whole[:33] + chunk + whole[33:])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "checksum"),
+    [
+        (b"zTXt", b"prompt\0\0" + zlib.compress(bytes(2 << 20)), 0),  # more text than Pillow unpacks
+        (b"tEXt", b"Author\0someone", 1),  # a checksum that is wrong
+        (b"gAMA", b"\0", 0),
+        (b"iCCP", b"", 0),
+    ],
+)
+def test_broken_png_metadata_does_not_cost_the_picture(rgb, tmp_path, caplog, name, data, checksum):
+    png_with(tmp_path / "a.png", rgb, name, data, checksum)
+    assert torch.equal(load_picture(tmp_path / "a.png").pixels, tensor_of(rgb))
+    assert [r.getMessage() for r in caplog.records] == [
+        f"warning: {tmp_path / 'a.png'}: its metadata cannot be read and is left out, a colour profile included"
+    ]
+
+
+def test_transparency_and_frames_survive_broken_metadata(rgb, tmp_path):
+    rgb.putpixel((0, 0), (1, 2, 3))
+    rgb.save(tmp_path / "plain.png", transparency=(1, 2, 3))
+    with Image.open(tmp_path / "plain.png") as image:
+        png_with(tmp_path / "a.png", image, b"tEXt", b"", 1)
+    assert load_picture(tmp_path / "a.png").opacity[0, 0] == 0
+
+
+@pytest.mark.parametrize(("marker", "data"), [(0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe")])
+def test_broken_jpeg_metadata_does_not_cost_the_picture(rgb, tmp_path, marker, data):
+    rgb.save(tmp_path / "a.jpg")
+    whole = (tmp_path / "a.jpg").read_bytes()
+    segment = bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
+    (tmp_path / "b.jpg").write_bytes(whole[:2] + segment + whole[2:])
+    assert torch.equal(load_picture(tmp_path / "b.jpg").pixels, load_picture(tmp_path / "a.jpg").pixels)
+
+
+def test_tiffs_with_a_thumbnail_or_a_pyramid(tmp_path):
+    pages = [Image.effect_noise(size, 60).convert("RGB") for size in ((20, 15), (201, 151), (101, 76), (50, 38))]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert torch.equal(load_picture(tmp_path / "a.tif").pixels, tensor_of(pages[1]))
+    assert count_pixels(tmp_path / "a.tif") == 201 * 151
+
+
+@pytest.mark.parametrize("size", [(200, 150), (90, 90), (199, 149)])
+def test_tiffs_of_several_pages_are_refused_with_advice(tmp_path, size):
+    Image.new("RGB", (200, 150)).save(tmp_path / "a.tif", save_all=True, append_images=[Image.new("RGB", size)])
+    with pytest.raises(AdaINError, match="found 2 frames; save the one you want as a file of its own"):
+        load_picture(tmp_path / "a.tif")
 
 
 def test_wide_pixels_without_a_range(tmp_path):
@@ -146,12 +219,78 @@ def test_a_folder_that_cannot_be(rgb, tmp_path):
             save_picture(tmp_path / name, Picture(tensor_of(rgb)))
 
 
-def test_colour_profile_is_kept(rgb, tmp_path):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+@pytest.mark.parametrize("name", ["b.jpg", "b.png"])
+def test_results_are_tagged_as_srgb(rgb, tmp_path, name):
+    save_picture(tmp_path / name, Picture(tensor_of(rgb)))
+    with Image.open(tmp_path / name) as image:
+        assert image.info["icc_profile"] == srgb_profile()
+        assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())))
+    if name == "b.png":
+        assert torch.equal(load_picture(tmp_path / name).pixels, tensor_of(rgb))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_display_p3_becomes_srgb(rgb, tmp_path, mode):
+    levels = np.array(rgb) // 2 + 64  # colours that sRGB has
+    image = Image.fromarray(levels).convert(mode) if mode != "P" else Image.fromarray(levels).quantize(64)
+    image.save(tmp_path / "a.png", icc_profile=rgb_profile())
+    picture = load_picture(tmp_path / "a.png")
+    expected = to_srgb(np.array(image.convert("RGB")))
+    assert abs(picture.pixels[0].permute(1, 2, 0).numpy() * 255 - expected).max() <= 1
+    assert abs(np.array(image.convert("RGB")) - expected).max() > 8
+    assert (picture.opacity is not None) == (mode == "RGBA")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_grey_profile(tmp_path, mode):
+    levels = np.arange(20, 250, dtype=np.uint8)[None]
+    image = Image.fromarray(levels.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(levels).convert(mode)
+    image.save(tmp_path / "a.png", icc_profile=grey_profile(1.8))
+    found = load_picture(tmp_path / "a.png").pixels[0, :, 0] * 255
+    expected = encoded((levels[0] / 255) ** 1.8)
+    assert abs(found.numpy() - expected).max() <= 1
+    assert torch.equal(found[0], found[2])
+    assert load_mask(tmp_path / "a.png").squeeze() == pytest.approx(expected / 255, abs=1 / 255)
+
+
+def test_grey_with_a_profile_for_rgb_is_the_grey_of_that_rgb(tmp_path, caplog):
+    Image.new("L", (4, 4), 90).save(tmp_path / "a.png", icc_profile=rgb_profile(gamma=1.4))
+    expected = to_srgb([90, 90, 90], gamma=1.4)
+    assert load_picture(tmp_path / "a.png").pixels[0, :, 0, 0] * 255 == pytest.approx(expected, abs=1)
+    assert not caplog.records
+
+
+def test_printers_colours(tmp_path):
+    """The blue that the printer's profile says, L* 47.5, a* -10, b* -50, and not the cyan of plain ink."""
+    Image.new("CMYK", (4, 4), (255, 0, 0, 0)).save(tmp_path / "a.jpg", quality=100, icc_profile=cmyk_profile())
+    red, green, blue = (load_picture(tmp_path / "a.jpg").pixels[0, :, 0, 0] * 255).tolist()
+    assert red <= 3
+    assert abs(green - 120) <= 4
+    assert abs(blue - 197) <= 4
+
+
+def test_lab_pixels(tmp_path):
+    Image.new("LAB", (4, 4), (128, 128, 128)).save(tmp_path / "a.tif")
+    assert (load_picture(tmp_path / "a.tif").pixels * 255 - 119).abs().max() <= 1  # L* 50 is a grey of 119
+
+
+@pytest.mark.parametrize(
+    ("profile", "reason"),
+    [(b"rubbish", "cannot be read"), (cmyk_profile(), "is for CMYK pixels, not for RGB ones")],
+)
+def test_a_profile_that_cannot_be_used_is_said_once(rgb, tmp_path, caplog, profile, reason):
     rgb.save(tmp_path / "a.png", icc_profile=profile)
-    save_picture(tmp_path / "b.jpg", load_picture(tmp_path / "a.png"))
-    with Image.open(tmp_path / "b.jpg") as image:
-        assert image.info["icc_profile"] == profile
+    for _ in range(3):
+        assert torch.equal(load_picture(tmp_path / "a.png").pixels, tensor_of(rgb))
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"warning: {tmp_path / 'a.png'}: its colour profile {reason}")
+
+
+def test_a_side_too_long_for_a_jpeg(tmp_path):
+    with pytest.raises(AdaINError, match=r"out.jpg: expected at most 65500 pixels a side in a JPEG, found 65501"):
+        save_picture(tmp_path / "out.jpg", Picture(torch.zeros(1, 3, 1, 65501)))
+    save_picture(tmp_path / "out.jpg", Picture(torch.zeros(1, 3, 1, 65500)))
+    save_picture(tmp_path / "out.png", Picture(torch.zeros(1, 3, 65501, 1)))
 
 
 def test_masks(tmp_path):

@@ -28,6 +28,53 @@ def test_nested_folders_and_all_kinds_of_images(tmp_path):
     assert images.skipped == {}
 
 
+def test_what_is_hidden_or_a_systems_is_no_image(tmp_path, caplog):
+    write_pictures(tmp_path, 2)
+    picture = (tmp_path / "picture00.png").read_bytes()
+    others = ["._picture00.png", "__MACOSX/picture00.png", ".ipynb_checkpoints/a-checkpoint.png", "nested/._b.jpg"]
+    for name in [*others, "Thumbs.db", "notes.txt", "more.TXT", "README", "movie.mp4"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(picture)
+    assert [path.name for path in list_images(tmp_path)] == ["picture01.png", "picture00.png"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: files that are not looked at: 1 .mp4, 2 .txt, 5 hidden or a system's, 1 without ending"
+    ]
+    assert listing_fingerprint(tmp_path)
+    assert len(caplog.records) == 1
+
+
+def test_a_hidden_folder_may_be_asked_for(tmp_path):
+    write_pictures(tmp_path / ".cache/photos", 2)
+    assert len(list_images(tmp_path / ".cache/photos")) == 2
+
+
+def test_links_are_followed_without_cycles(tmp_path, caplog):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write_pictures(tmp_path / "elsewhere", 3)
+    for link, target in (("cats", "elsewhere"), ("kittens", "elsewhere"), ("deep", ".")):
+        (folder / link).symlink_to(tmp_path / target)
+    (tmp_path / "elsewhere/nested/up").symlink_to(tmp_path / "elsewhere")
+    (folder / "one.png").symlink_to(tmp_path / "elsewhere/picture00.png")
+    (folder / "gone.png").symlink_to(tmp_path / "nothing.png")
+    here = ["nested/picture01.png", "picture00.png", "picture02.png"]
+    expected = [f"{link}/{name}" for link in ("cats", "deep/elsewhere", "kittens") for name in here]
+    assert [path.relative_to(folder).as_posix() for path in list_images(folder)] == [*expected, "one.png"]
+    # The set, reached again through the link to what holds it, is not entered twice.
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{folder}: files that are not looked at: 1 broken links"
+    ]
+
+
+def test_invisible_colours_are_not_trained_on(tmp_path):
+    image = Image.new("RGBA", (32, 32), (255, 255, 255, 0))
+    image.paste((120, 30, 60, 255), (8, 8, 24, 24))
+    image.save(tmp_path / "a.png")
+    (pixels,) = Images(list_images(tmp_path), 16).usable()
+    expected = torch.tensor([120, 30, 60])[:, None, None] / 255
+    torch.testing.assert_close(pixels, expected.expand(3, 32, 32))
+
+
 def test_unreadable_and_tiny_files_are_skipped_by_name(tmp_path):
     write_pictures(tmp_path, 2)
     (tmp_path / "aaa.jpg").write_bytes(b"not an image")

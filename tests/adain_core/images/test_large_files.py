@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image
 
 pytest.importorskip("pyvips")
 
 from adain_core.errors import AdaINError
 from adain_core.images import large_files
-from adain_core.images.files import load_mask, load_picture, to_image
+from adain_core.images.color_profiles import srgb_profile
+from adain_core.images.files import load_mask, load_picture, scaled, to_image
 from adain_core.images.large_files import LargeImage, LargeResult
-from adain_core.images.resize import scale_short_side
 from adain_core.method.spatial_masks import to_feature_grid
+from tests.adain_core.images.profiles import cmyk_profile, grey_profile, rgb_profile
 
 ORIENTATION = 0x0112
 WHOLE = slice(0, 1 << 20)
@@ -30,7 +31,7 @@ def gradient(size):
     return Image.linear_gradient("L").resize(size)
 
 
-@pytest.mark.parametrize("kind", ["RGB", "RGBA", "L", "LA", "P", "I;16", "rotated", "jpeg"])
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "hidden", "L", "LA", "P", "I;16", "rotated", "jpeg"])
 def test_pixels_equal_pillows(photo, tmp_path, kind):
     path = tmp_path / ("photo.jpg" if kind == "jpeg" else "photo.png")
     options = {}
@@ -40,6 +41,8 @@ def test_pixels_equal_pillows(photo, tmp_path, kind):
         exif = Image.Exif()
         exif[ORIENTATION] = 6
         options["exif"] = exif
+    elif kind == "hidden":
+        photo.putalpha(gradient(photo.size).point(lambda v: max(v - 150, 0)))
     elif kind != "jpeg":
         photo = photo.convert(kind)
         if kind.endswith("A"):
@@ -47,10 +50,17 @@ def test_pixels_equal_pillows(photo, tmp_path, kind):
     photo.save(path, **options)
     expected, image = load_picture(path), LargeImage(path)
     assert image.size == tuple(expected.pixels.shape[2:])
-    torch.testing.assert_close(image.read(WHOLE, WHOLE), expected.pixels, atol=1e-5, rtol=0)
+    torch.testing.assert_close(image.read(WHOLE, WHOLE), expected.filled, atol=1e-5, rtol=0)
+    assert torch.equal(image.own(WHOLE, WHOLE), expected.pixels)
     part = slice(24, 48), slice(80, 1000)
-    torch.testing.assert_close(image.read(*part), expected.pixels[(..., *part)], atol=1e-5, rtol=0)
-    torch.testing.assert_close(image.sample(), expected.pixels, atol=1e-5, rtol=0)
+    torch.testing.assert_close(image.read(*part), expected.filled[(..., *part)], atol=1e-5, rtol=0)
+    assert torch.equal(image.sample()[0], expected.pixels)
+    if expected.opacity is None:
+        assert image.sample()[1] is image.opacity_on_feature_grid() is None
+    else:
+        assert torch.equal(image.sample()[1], expected.opacity)
+        places = to_feature_grid(expected.opacity, image.size)
+        torch.testing.assert_close(image.opacity_on_feature_grid(), places, atol=1e-5, rtol=0)
     torch.testing.assert_close(
         image.on_feature_grid(), to_feature_grid(load_mask(path), image.size), atol=1e-5, rtol=0, msg=f"mask of {kind}"
     )
@@ -59,7 +69,7 @@ def test_pixels_equal_pillows(photo, tmp_path, kind):
 def test_a_sample_has_the_images_colours(photo, tmp_path, monkeypatch):
     photo.save(tmp_path / "photo.png")
     monkeypatch.setattr(large_files, "_SAMPLES", 40)
-    sample = LargeImage(tmp_path / "photo.png").sample()
+    sample, _ = LargeImage(tmp_path / "photo.png").sample()
     assert sample.shape[2] < 60
     whole = load_picture(tmp_path / "photo.png").pixels
     torch.testing.assert_close(sample.mean((2, 3)), whole.mean((2, 3)), atol=0.02, rtol=0)
@@ -74,18 +84,17 @@ def test_a_mask_of_another_size_is_stretched(tmp_path):
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
 def test_a_result_in_parts(photo, tmp_path, ending):
-    """Written in parts, saved with profile, and with transparency where the format has it."""
+    """Written in parts, saved tagged as sRGB, and with transparency where the format has it."""
     photo.putalpha(gradient(photo.size))
     photo.save(tmp_path / "photo.png")
     picture = load_picture(tmp_path / "photo.png")
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     result = LargeResult(tmp_path / f"out.{ending}", (113, 139), tmp_path)
     for rows in (slice(0, 64), slice(64, 113)):
         for columns in (slice(0, 100), slice(100, 139)):
             result.write(rows, columns, picture.pixels[:, :, rows, columns])
-    result.save(LargeImage(tmp_path / "photo.png").opacity, profile)
+    result.save(LargeImage(tmp_path / "photo.png").opacity)
     with Image.open(tmp_path / f"out.{ending}") as image:
-        assert image.info["icc_profile"] == profile
+        assert image.info["icc_profile"] == srgb_profile()
         found, expected = np.array(image.convert("RGB"), int), np.array(to_image(picture.pixels[0]), int)
         if ending == "png":
             assert (found == expected).all()
@@ -106,16 +115,16 @@ def test_what_cannot_be_read(photo, tmp_path):
         LargeImage(tmp_path / "text.png")
     with pytest.raises(AdaINError, match="expected an image file, found nothing"):
         LargeImage(tmp_path / "none.png")
-    photo.convert("CMYK").save(tmp_path / "print.jpg")
-    with pytest.raises(AdaINError, match="found cmyk"):
-        LargeImage(tmp_path / "print.jpg")
+    Image.fromarray(np.ones((9, 9), dtype=np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(AdaINError, match="of type float"):
+        LargeImage(tmp_path / "float.tif")
     photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(90)])
     with pytest.raises(AdaINError, match="expected a still image, found 2 frames"):
         LargeImage(tmp_path / "moving.gif")
 
 
 def test_a_result_too_wide_for_jpeg(tmp_path):
-    with pytest.raises(AdaINError, match=r"at most 65535 pixels a side in a JPEG, found 70000"):
+    with pytest.raises(AdaINError, match=r"at most 65500 pixels a side in a JPEG, found 70000"):
         LargeResult(tmp_path / "out.jpg", (8, 70000), tmp_path)
 
 
@@ -136,6 +145,46 @@ def test_a_style_in_parts(photo, tmp_path, mode):
             photo.putalpha(gradient(photo.size))
     photo.save(tmp_path / "style.png")
     found = LargeImage(tmp_path / "style.png").scaled(50)
-    expected = scale_short_side(load_picture(tmp_path / "style.png").pixels, 50)
-    assert found.shape == expected.shape
-    assert (found - expected).abs().mean() < 0.006
+    expected = scaled(load_picture(tmp_path / "style.png"), 50)
+    assert found.pixels.shape == expected.pixels.shape
+    weights = 1.0 if mode != "RGBA" else expected.opacity
+    assert ((found.pixels - expected.pixels) * weights).abs().mean() < 0.006
+    if mode == "RGBA":
+        assert (found.opacity - expected.opacity).abs().mean() < 0.006
+
+
+PROFILES = {
+    "P3": ("RGB", rgb_profile()),
+    "P3 with transparency": ("RGBA", rgb_profile()),
+    "grey": ("L", grey_profile(1.8)),
+    "16-bit grey": ("I;16", grey_profile(1.8)),
+    "grey of P3": ("L", rgb_profile(gamma=1.4)),
+    "print": ("CMYK", cmyk_profile()),
+    "plain ink": ("CMYK", None),
+    "broken": ("RGB", b"rubbish"),
+    "of another space": ("RGB", cmyk_profile()),
+}
+
+
+@pytest.mark.parametrize("kind", PROFILES)
+def test_profiles_as_by_pillow(photo, tmp_path, kind, caplog):
+    mode, profile = PROFILES[kind]
+    if mode == "I;16":
+        photo = Image.fromarray(np.array(photo.convert("L")).astype(np.uint16) * 257)
+    else:
+        photo = photo.convert(mode)
+        if mode == "RGBA":
+            photo.putalpha(gradient(photo.size))
+    photo.save(tmp_path / "photo.tif", icc_profile=profile)
+    found = LargeImage(tmp_path / "photo.tif").own(WHOLE, WHOLE)
+    torch.testing.assert_close(found, load_picture(tmp_path / "photo.tif").pixels, atol=2.1 / 255, rtol=0)
+    assert len(caplog.records) == (kind in ("broken", "of another space"))
+
+
+def test_tiffs_with_a_thumbnail_or_a_pyramid(photo, tmp_path):
+    small = photo.resize((70, 57))
+    small.save(tmp_path / "a.tif", save_all=True, append_images=[photo, photo.resize((35, 28))])
+    assert torch.equal(LargeImage(tmp_path / "a.tif").read(WHOLE, WHOLE), load_picture(tmp_path / "a.tif").pixels)
+    photo.save(tmp_path / "b.tif", save_all=True, append_images=[photo.rotate(180)])
+    with pytest.raises(AdaINError, match="found 2 frames; save the one you want"):
+        LargeImage(tmp_path / "b.tif")

@@ -14,8 +14,11 @@ pytest.importorskip("pyvips")
 
 from adain_core.cli.main import main
 from adain_core.images import large_files
+from adain_core.images.color_profiles import srgb_profile
 from adain_core.inference import stylize_file
+from adain_core.inference.stylizer import Stylizer
 from adain_core.inference.tiled_image import ImageInMemory
+from tests.adain_core.images.profiles import rgb_profile, to_srgb
 from tests.conftest import ROOT
 
 ORIENTATION = 0x0112
@@ -34,12 +37,11 @@ def gradient(size):
 
 @pytest.fixture
 def stylize(photo, examples, tmp_path):
-    """Runs the command on the photo, whose transparency, profile and EXIF rotation the result must keep."""
-    photo.putalpha(gradient(photo.size))
+    """Runs the command on the photo, of which transparency, colours and EXIF rotation must come through."""
+    photo.putalpha(gradient(photo.size).point(lambda v: max(v - 100, 0)))  # partly invisible
     exif = Image.Exif()
     exif[ORIENTATION] = 8
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    photo.save(tmp_path / "photo.png", exif=exif, icc_profile=profile)
+    photo.save(tmp_path / "photo.png", exif=exif, icc_profile=srgb_profile())
     size = photo.height, photo.width
     gradient(size).save(tmp_path / "down.png")
     gradient(size).rotate(180).save(tmp_path / "up.png")
@@ -59,7 +61,13 @@ def stylize(photo, examples, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "arguments", [["--alpha", "0.7", "--preserve-color"], ["--mask", "down.png", "up.png"], ["--mask", "down.png"]]
+    "arguments",
+    [
+        ["--alpha", "0.7", "--preserve-color"],
+        ["--mask", "down.png", "up.png"],
+        ["--mask", "down.png"],
+        ["--alpha", "0"],
+    ],
 )
 def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments):
     status, plain = stylize("plain.png", *arguments)
@@ -75,7 +83,7 @@ def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments)
     assert in_parts
     with Image.open(plain) as one, Image.open(small) as other:
         assert one.size == other.size == (113, 139)
-        assert other.info["icc_profile"] == one.info["icc_profile"]
+        assert other.info["icc_profile"] == one.info["icc_profile"] == srgb_profile()
         assert other.getexif().get(ORIENTATION, 1) == 1
         difference = abs(np.array(one, int) - np.array(other, int))
     assert difference.max() <= 1
@@ -88,7 +96,10 @@ def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments)
 @pytest.mark.parametrize("arguments", [["--preserve-color"], ["--mask", "down.png", "up.png"]])
 def test_over_the_picture_where_libvips_does_not_help(stylize, tmp_path, monkeypatch, arguments, reason):
     if reason == "format":
-        Image.open(tmp_path / "photo.png").convert("CMYK").save(tmp_path / "photo.tif")
+        srgb = ImageCms.createProfile("sRGB")
+        rgb = Image.open(tmp_path / "photo.png").convert("RGB")
+        lab = ImageCms.profileToProfile(rgb, srgb, ImageCms.createProfile("LAB"), outputMode="LAB")
+        lab.save(tmp_path / "photo.tif")
         (tmp_path / "photo.tif").replace(tmp_path / "photo.png")  # Pillow and libvips go by the content
     _, plain = stylize("plain.png", *arguments)
     monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
@@ -156,3 +167,86 @@ def test_too_little_memory_is_one_line(stylize, capsys, amount, named):
     assert "memory: expected" in lines[0]
     assert named in lines[0]
     assert not out.exists()
+
+
+def test_what_is_checked_before_the_work(stylize, tmp_path, monkeypatch, capsys):
+    """The side limit of JPEG, whichever way the image takes."""
+    monkeypatch.setattr(Stylizer, "encode", lambda *_, **__: pytest.fail("the work began"))
+    Image.new("L", (65501, 8)).save(tmp_path / "photo.png")
+    expected = "expected at most 65500 pixels a side in a JPEG, found 65501; write a PNG"
+    assert stylize("out.jpg")[0] == 2
+    assert expected in capsys.readouterr().err
+    monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+    for libvips in (large_files.pyvips, None):
+        monkeypatch.setattr(large_files, "pyvips", libvips)
+        assert stylize("out.jpg")[0] == 2
+        assert expected in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_colours_of_another_space_come_out_in_srgb(photo, tmp_path, monkeypatch, in_parts):
+    if in_parts:
+        monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+    photo.save(tmp_path / "p3.png", icc_profile=rgb_profile())
+    command = ["stylize", str(tmp_path / "p3.png"), str(tmp_path / "p3.png"), "--alpha", "0"]
+    assert main([*command, "-o", str(tmp_path / "out.png")]) == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert abs(np.array(image) - to_srgb(np.array(photo))).max() <= 1.5
+        assert image.info["icc_profile"] == srgb_profile()
+
+
+@pytest.fixture
+def cutout(examples, tmp_path):
+    """A dark cat, and around it white that nobody sees."""
+    with Image.open(examples / "content_chelsea.jpg") as image:
+        photo = image.crop((60, 40, 188, 136)).point(lambda v: v // 3)
+    shape = Image.new("L", (128, 96), 0)
+    shape.paste(255, (32, 24, 96, 72))
+    white = Image.new("RGB", (128, 96), "white")
+    white.paste(photo, mask=shape)
+    white.putalpha(shape)
+    white.save(tmp_path / "cutout.png")
+    photo.putalpha(shape)
+    photo.save(tmp_path / "same.png")  # other colours where nobody sees them
+    with Image.open(examples / "style_starry_night.jpg") as image:
+        image.resize((90, 72)).save(tmp_path / "style.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+@pytest.mark.parametrize("arguments", [[], ["--preserve-color"], ["--alpha", "0.5", "--mask", "same.png"]])
+def test_invisible_colours_play_no_part(cutout, monkeypatch, arguments, in_parts):
+    if in_parts:
+        monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+    arguments = [str(cutout / a) if a.endswith(".png") else a for a in arguments]
+    results = []
+    for content, style in (("cutout", "style"), ("same", "style"), ("style", "cutout"), ("style", "same")):
+        command = ["stylize", str(cutout / f"{content}.png"), str(cutout / f"{style}.png")]
+        assert main([*command, *arguments, "--style-size", "64", "-o", str(cutout / "out.png")]) == 0
+        with Image.open(cutout / "out.png") as image:
+            results.append(np.array(image).astype(int))
+    for one, other in (results[:2], results[2:]):
+        assert one.shape[2] == other.shape[2]
+        assert abs(one - other).max() <= 1
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_alpha_0_gives_a_cutout_back(cutout, monkeypatch, in_parts):
+    if in_parts:
+        monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+    command = ["stylize", str(cutout / "cutout.png"), str(cutout / "style.png"), "--alpha", "0"]
+    assert main([*command, "-o", str(cutout / "out.png")]) == 0
+    with Image.open(cutout / "out.png") as found, Image.open(cutout / "cutout.png") as expected:
+        assert found.tobytes() == expected.tobytes()
+
+
+def test_no_fringe_over_a_dark_background(cutout):
+    """Beside the edge the result is as dark as further inside; with white behind the cat it was 60 levels brighter."""
+    command = ["stylize", str(cutout / "cutout.png"), str(cutout / "style.png"), "--preserve-color"]
+    assert main([*command, "-o", str(cutout / "out.png")]) == 0
+    with Image.open(cutout / "out.png") as image:
+        light = np.array(image.convert("RGB")).mean(axis=2)[24:72, 32:96]
+    inside = light[8:-8, 8:-8].mean()
+    edge = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean()
+    assert abs(edge - inside) < 15

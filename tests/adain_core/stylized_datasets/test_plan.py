@@ -60,3 +60,20 @@ def test_long_names_are_cut_and_stay_apart(tmp_path):
         with atomic_write(path) as temporary:
             temporary.write_text("")
         assert path.exists()
+
+
+def test_unreadable_styles_are_replaced_and_the_others_stay():
+    given = settings(styles_per_image=3, alpha=(0, 1))
+    for k in range(50):
+        image = f"{k}.jpg"
+        before = plan(given, image, STYLES)
+        bad = before[1].style
+        after = plan(given, image, STYLES, {bad})
+        assert after[::2] == before[::2]
+        assert after[1].style not in [target.style for target in before]
+        assert after[1].alpha == before[1].alpha
+        # Of those two that are left, whichever is found to be unreadable later, the other one is taken.
+        last = plan(given, image, STYLES, {bad, after[1].style})
+        assert last[::2] == before[::2]
+        assert last[1].style not in {bad, after[1].style}
+        assert plan(given, image, STYLES, {bad, after[1].style, last[1].style}) == before  # none is left

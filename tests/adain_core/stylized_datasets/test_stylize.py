@@ -63,6 +63,29 @@ def test_transparency_is_kept_in_png(folders, tmp_path):
         assert abs(found - np.array(wanted, float)).max() < 2
 
 
+def test_invisible_colours_play_no_part_and_alpha_0_gives_them_back(folders, tmp_path):
+    made = []
+    for colour in ("white", "black"):
+        for folder in folders:
+            for name in ordered(folder):
+                hidden = Image.new("RGBA", (40, 32), colour)
+                hidden.putalpha(0)
+                with Image.open(folder / name) as image:
+                    hidden.paste(image.convert("RGB").crop((8, 8, 32, 24)), (8, 8))
+                hidden.save(folder / name)
+        for options in ([], ["--preserve-color", "--size", 24]):
+            out = tmp_path / f"{colour}{len(options)}"
+            assert batch(folders, out, *options) == 0
+            made.append([np.array(Image.open(path)).astype(int) for path in sorted(out.rglob("*.png"))])
+    for one, other in (made[::2], made[1::2]):
+        assert len(one) == 6
+        assert all(x.shape[2] == 4 and abs(x - y).max() <= 1 for x, y in zip(one, other, strict=True))
+    assert batch(folders, tmp_path / "same", "--alpha", 0) == 0
+    (out,) = (tmp_path / "same").glob("picture00.png-*")
+    with Image.open(out) as found, Image.open(folders[0] / "picture00.png") as expected:
+        assert found.tobytes() == expected.tobytes()
+
+
 def test_results_do_not_depend_on_free_memory(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(stylize, "_TILE_SIZE", 64)
     write_pictures(folders[0], 1, size=(150, 90))

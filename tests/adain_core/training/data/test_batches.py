@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
+from adain_core.errors import AdaINError
 from adain_core.images.folders import list_images
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.batches import stream
@@ -53,6 +56,16 @@ def test_processes_share_each_batch(folders):
     parts = [next(iter(stream(source, range(1), workers=0, rank=rank, world=2))) for rank in (0, 1)]
     for name in ("content", "style", "identity"):
         assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in parts]))
+
+
+def test_too_little_shared_memory_is_said_before_the_first_batch(folders, monkeypatch):
+    usage = shutil.disk_usage("/")
+    # Two workers, three batches each, of 4 samples of two 32x32 crops with 12 bytes a pixel.
+    needed = 2 * 3 * 4 * 2 * 32 * 32 * 12
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=needed - 1))
+    with pytest.raises(AdaINError, match=r"shared memory in /dev/shm for 2 processes, found \d; use --workers 0"):
+        next(stream(pairs(folders), range(1), workers=2))
+    assert next(stream(pairs(folders), range(1), workers=0)).content.shape[0] == 4
 
 
 def test_skipped_files_are_reported_from_worker_processes(folders, tmp_path):
