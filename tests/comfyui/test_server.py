@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from adain_core import Stylizer
-from adain_core.images.files import load_picture
+from adain_core.images.files import load_picture, to_image
 from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 
-from .server import ROOT, error_of
+from .server import ROOT, error_of, find_comfyui
 
 SIZE = 64
 
@@ -30,7 +31,7 @@ def stylize(frames: int = 1, alpha: float = 1.0, **inputs) -> dict:
     }
 
 
-def graph(decoder: str = DEFAULT_DECODER.name, mask_size: int = 0, mask_value: float = 1.0) -> dict:
+def graph(decoder: str = DEFAULT_DECODER.name, mask_size: int = 0) -> dict:
     """The same as separate nodes, the mask on the style."""
     prompt = stylize()
     prompt["10"] = _node("AdaINEncoderLoader", encoder_name=DEFAULT_ENCODER.name)
@@ -38,7 +39,7 @@ def graph(decoder: str = DEFAULT_DECODER.name, mask_size: int = 0, mask_value: f
     prompt["12"] = _node("AdaINVGGEncode", encoder=["10", 0], image=["3", 0])
     prompt["13"] = _node("AdaINVGGEncode", encoder=["10", 0], image=["4", 0])
     if mask_size:
-        prompt["9"] = _node("SolidMask", value=mask_value, width=mask_size, height=mask_size)
+        prompt["9"] = _node("SolidMask", value=1.0, width=mask_size, height=mask_size)
         prompt["13"]["inputs"]["mask"] = ["9", 0]
     prompt["14"] = _node("AdaINApply", content=["12", 0], style=["13", 0], alpha=1.0)
     prompt["6"] = _node("AdaINDecode", decoder=["11", 0], features=["14", 0])
@@ -132,7 +133,6 @@ def test_mistakes_are_told_in_one_sentence(comfyui):
     prompt["8"] = _node("RepeatImageBatch", image=["4", 0], amount=2)
     prompt["6"]["inputs"]["style"] = ["8", 0]
     assert "style: expected a batch of 1 or of 3 like the content, found 2" in failure(comfyui, prompt)
-    assert "found an empty mask" in failure(comfyui, graph(mask_size=SIZE - 1, mask_value=0.0))
 
 
 def test_a_missing_file_is_told_with_its_folder(comfyui):
@@ -173,6 +173,58 @@ def test_a_wrong_file_for_a_known_model_is_refused(comfyui):
 def test_masks_of_another_size_fit(comfyui):
     """White everywhere means everywhere, whatever the mask's size."""
     torch.testing.assert_close(comfyui.run(graph(mask_size=17))["7"], comfyui.run(graph())["7"], atol=0.005, rtol=0)
+
+
+def write_opaque(folder: Path) -> list[str]:
+    """A picture without transparency in formats for which Load Image gives different empty masks."""
+    photo = to_image(load_picture(ROOT / "examples/content_chelsea.jpg").pixels[0]).crop((90, 60, 170, 120))
+    turned = [photo.rotate(90 * k, expand=False) for k in range(3)]
+    photo.save(folder / "photo.jpg")
+    photo.convert("P").save(folder / "palette.png")
+    photo.convert("RGBA").save(folder / "opaque_rgba.png")
+    turned[0].save(folder / "frames.gif", save_all=True, append_images=turned[1:])
+    turned[0].save(folder / "frames.webp", save_all=True, append_images=turned[1:])
+    return ["photo.jpg", "palette.png", "opaque_rgba.png", "frames.gif", "frames.webp"]
+
+
+def test_pictures_without_transparency_are_stylized_whatever_mask_load_image_gives(comfyui):
+    prompt = {"2": _node("AdaINExampleImage", name="style_starry_night.jpg"), "4": _scaled("2")}
+    names = write_opaque(comfyui.base / "input")
+    for k, name in enumerate(names):
+        load, plain, masked = (f"{letter}{k}" for letter in "lpm")
+        prompt[load] = _node("LoadImage", image=name)
+        given = {"content": [load, 0], "style": ["4", 0], "alpha": 1.0}
+        prompt[plain] = _node("AdaINStylize", **given)
+        prompt[masked] = _node("AdaINStylize", **given, mask=[load, 1])
+        prompt |= {f"show_{node}": _node("PreviewImage", images=[node, 0]) for node in (plain, masked)}
+        prompt[f"show_{load}"] = _node("PreviewImage", images=[load, 0])
+    shown = comfyui.run(prompt)
+    for k, name in enumerate(names):
+        assert torch.equal(shown[f"show_m{k}"], shown[f"show_p{k}"]), name
+        assert (shown[f"show_m{k}"] - shown[f"show_l{k}"]).abs().mean() > 0.05, name
+
+
+def test_half_precision_between_nodes(start_comfyui):
+    found = find_comfyui()
+    assert not isinstance(found, str)
+    if "--fp16-intermediates" not in (found[0] / "comfy/cli_args.py").read_text():
+        pytest.skip("this ComfyUI has no --fp16-intermediates")
+    server = start_comfyui("--fp16-intermediates")
+    write_opaque(server.base / "input")
+    prompt = graph(mask_size=17) | {"20": _node("LoadImage", image="frames.gif")}
+    prompt["21"] = _node("AdaINStylize", content=["20", 0], style=["4", 0], alpha=1.0, mask=["20", 1])
+    prompt["22"] = _node("AdaINStylizeFrames", content=["20", 0], style=["4", 0], alpha=1.0, smoothing=0.5, flow=True)
+    prompt["22"]["inputs"] |= {"mask": ["20", 1], "preserve_color": True}
+    for k, method in enumerate(("mean-covariance", "luminance")):
+        prompt[f"3{k}"] = _node("AdaINMatchColor", image=["21", 0], reference=["20", 0], method=method)
+    prompt["41"] = _node("AdaINFitStyle", encoder=["10", 0], decoder=["11", 0], images=["4", 0], steps=1)
+    prompt["42"] = _node("AdaINSaveStyle", style=["41", 0], name="half", thumbnail=["4", 0])
+    prompt |= {f"show_{node}": _node("PreviewImage", images=[node, 0]) for node in ("21", "22", "30", "31")}
+    shown = server.run(prompt)
+    server.stop()
+    for node in ("7", "show_21", "show_22", "show_30", "show_31"):
+        assert shown[node].std() > 0.05, node
+        assert shown[node].isfinite().all(), node
 
 
 def test_stylize_equals_the_core(comfyui):
