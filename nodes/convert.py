@@ -1,4 +1,4 @@
-"""ComfyUI's tensors to the core's and back, at the edge only."""
+"""Conversion of ComfyUI's images and masks to the core's and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from ..adain_core.errors import AdaINError
 
 
 def to_core(image: Tensor) -> Tensor:
-    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; transparency is laid over white, greyscale repeated."""
+    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``: transparent pixels blended with white, greyscale repeated.
+
+    Raises:
+        AdaINError: another shape.
+    """
     if image.ndim != 4 or image.shape[3] not in (1, 3, 4):
         raise AdaINError(f"image: expected shape [batch, height, width, 3], found {list(image.shape)}")
     image = image.movedim(3, 1)
@@ -25,10 +29,10 @@ def to_comfy(images: Tensor) -> Tensor:
 
 
 def mask_or_none(mask: Tensor | None) -> Tensor | None:
-    """A MASK ``[B, H, W]``, or None for the mask that stands for 'no mask'.
+    """A MASK ``[B, H, W]``, or None for the mask that means 'no mask'.
 
-    LoadImage gives a picture without transparency an all-zero 64x64 mask. Taken by its word it would mean 'nowhere',
-    and every such graph would do nothing: exactly that tensor counts as no mask. Any other all-zero mask is one.
+    For a picture without transparency, LoadImage gives a mask of 64x64 zeros. As a mask it would mean 'nowhere' and
+    the graph would change nothing, so exactly this tensor counts as none. Other masks of zeros are masks.
     """
     if mask is None:
         return None
