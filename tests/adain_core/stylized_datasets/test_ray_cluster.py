@@ -20,6 +20,7 @@ from tests.conftest import ROOT
 ray = pytest.importorskip("ray")
 
 pytestmark = pytest.mark.slow
+ENVIRONMENT = {"RAY_worker_niceness": "0"}  # 15 by default, which starves workers on a busy machine
 
 OPTIONS = ["--style-size", "32", "--device", "cpu", "--format", "png", "--styles-per-image", "3", "--alpha", "0.5", "1"]
 
@@ -42,9 +43,12 @@ def expected(folders, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_workers():
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
+        yield
+        ray.shutdown()
 
 
 def actors() -> list[int]:
@@ -137,7 +141,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_path):
     arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", DEADLY, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
     assert ran.returncode == 0, ran.stderr
