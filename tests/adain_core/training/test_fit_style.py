@@ -24,7 +24,6 @@ def small(examples, name, side=64):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_fitting_brings_unseen_content_closer(stylizer, examples):
     paintings = [small(examples, f"style_{name}.jpg") for name in ("starry_night", "paint_brushes")]
     taps = [[channel_statistics(t) for t in stylizer.encoder.taps(p)] for p in paintings]
