@@ -63,6 +63,7 @@ def test_transparency_is_kept_in_png(folders, tmp_path):
         assert abs(found - np.array(wanted, float)).max() < 2
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_free_memory(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(stylize, "_TILE_SIZE", 64)
     write_pictures(folders[0], 1, size=(150, 90))
