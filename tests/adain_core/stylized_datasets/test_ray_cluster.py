@@ -90,7 +90,7 @@ def test_a_killed_worker_loses_nothing(folders, expected, tmp_path, capsys):
     killer.start()
     assert main(["batch", *folders, "-o", str(out), *OPTIONS, "--cluster", "local"]) == 0
     killer.join()
-    assert capsys.readouterr().out.startswith("72 written, 0 already there, 3 failed")
+    assert "72 written, 0 already there, 3 failed" in capsys.readouterr().out  # beside what Ray says of the death
     assert len(killed) == 1
     assert killed[0] < 72
     half = {name for name in files_of(out) if Path(name).name.startswith(".")}  # for the next run to remove
