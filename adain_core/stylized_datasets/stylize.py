@@ -18,6 +18,7 @@ from ..errors import AdaINError
 from ..images.files import Picture, count_pixels, load_picture, save_picture
 from ..images.resize import scale_short_side
 from ..inference.applications import Application
+from ..inference.fast.kernel_choice import prefer_direct_kernels
 from ..inference.frames import restyle
 from ..inference.memory_estimates import picture_memory, whole_memory
 from ..inference.stylizer import Stylizer
@@ -46,6 +47,7 @@ class DatasetStylizer:
     """
 
     def __init__(self, stylizer: Stylizer, settings: Settings, styles: Sequence[str]) -> None:
+        prefer_direct_kernels()  # parts of one data set may be made on different machines
         self.stylizer = stylizer
         self.settings = settings
         self.styles = styles
