@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .errors import AdaINError
+from .errors import AdaINError, check_known
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -43,8 +43,8 @@ def parse_precision(name: str, device: torch.device) -> torch.dtype:
     Raises:
         AdaINError: a name that is not among `PRECISIONS`.
     """
-    if name not in PRECISIONS:
-        raise AdaINError(f"precision: expected one of {', '.join(PRECISIONS)}, found {name!r}")
+    check_known("precision", name, PRECISIONS)
     if name == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
-    return getattr(torch, name)
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype

@@ -1,15 +1,20 @@
 """How much frames flicker, each stylized by itself and with temporal smoothing.
 
 python -m benchmarks.flicker [CLIP ...] [--frames 32] [--strength 0.5] [--flow farneback]
+python -m benchmarks.flicker --made [--statistics-only]
 
 For each clip and style: the warping error between consecutive outputs (Lai et al., "Learning Blind Video Temporal
 Consistency", ECCV 2018, eq. 12) along the flow of the original frames, where that flow is consistent, and the style
 loss of the outputs (eq. 13). Without clips: those of the Debian package opencv-doc. Needs OpenCV.
+
+Made clips are a still photo in which something changes: a lamp flickers in a corner, an object enters, or the exposure
+of the whole picture varies. The flow is 0, and the first two are measured where the photo does not change.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +25,7 @@ from torch import Tensor
 
 from adain_core import Stylizer
 from adain_core.images.files import load_picture
+from adain_core.images.resize import scale
 from adain_core.inference.pipeline import apply_style
 from adain_core.method.features import Features
 from adain_core.method.losses import style_loss
@@ -33,6 +39,9 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 WIDTH = 320  # pixels of a frame
 STYLE_SIDE = 256  # pixels of a style image
 LOSS_EVERY = 4  # frames between those the style loss is measured at
+MADE = ("lamp", "object", "exposure")
+MARGIN = 32  # pixels around what changes that are not measured
+ENTERING = 20  # pixels per frame that the object moves by
 
 
 def main() -> None:
@@ -42,19 +51,24 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=32, help="frames per clip (default: %(default)s)")
     parser.add_argument("--strength", type=float, default=DEFAULT_STRENGTH)
     parser.add_argument("--flow", choices=("farneback", "dis"), default="farneback", help="to measure with")
+    parser.add_argument("--made", action="store_true", help="made clips instead")
     parser.add_argument("--statistics-only", action="store_true", help="smooth without flow, as without OpenCV")
     options = parser.parse_args()
     measured_flow = optical_flow if options.flow == "farneback" else inverse_search
     stylizer = Stylizer.load()
-    print(f"{options.frames} frames from frame {options.start}, {WIDTH} pixels wide, strength {options.strength};")
+    start = "" if options.made else f" from frame {options.start}"
+    print(f"{options.frames} frames{start}, {WIDTH} pixels wide, strength {options.strength};")
     print(f"warping error x 1000 ({options.flow}) and style loss: each frame by itself, smoothed, change\n")
     print(f"| {'clip':12} | {'style':12} | warping error          | style loss             |")
     print("|---|---|---|---|")
-    for clip in options.clips:
-        frames = read(clip, options.start, options.frames)
+    for clip in MADE if options.made else options.clips:
+        if options.made:
+            frames, flows = made(clip, options.frames)
+        else:
+            frames = read(clip, options.start, options.frames)
+            flows = [motion(now, before, measured_flow) for before, now in pairwise(frames)]
         with torch.inference_mode():
             contents = [stylizer.encode(frame) for frame in frames]
-        flows = [motion(now, before, measured_flow) for before, now in pairwise(frames)]
         for name in STYLES:
             pixels = load_picture(EXAMPLES / f"style_{name}.jpg").pixels
             pixels = F.interpolate(pixels, (STYLE_SIDE, STYLE_SIDE), mode="bilinear", antialias=True)
@@ -64,7 +78,7 @@ def main() -> None:
             plain, smoothed = stylize(stylizer, frames, contents, pixels, smoother)
             errors = [1000 * warping_error(outputs, flows) for outputs in (plain, smoothed)]
             losses = [mean_style_loss(stylizer, outputs, target) for outputs in (plain, smoothed)]
-            print(f"| {clip.stem:12} | {name:12} | {compared(errors)} | {compared(losses)} |", flush=True)
+            print(f"| {Path(clip).stem:12} | {name:12} | {compared(errors)} | {compared(losses)} |", flush=True)
 
 
 def read(clip: Path, start: int, count: int) -> list[Tensor]:
@@ -79,6 +93,34 @@ def read(clip: Path, start: int, count: int) -> list[Tensor]:
         frame = cv2.resize(frame, (WIDTH, height), interpolation=cv2.INTER_AREA)[:, :, ::-1]
         frames.append(torch.from_numpy(frame.copy()).permute(2, 0, 1)[None] / 255)
     return frames[start:]
+
+
+def made(name: str, count: int) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
+    """The frames of one of `MADE`, and for each pair the flow and the pixels to measure, as `motion` has them."""
+    photo = example("content_chelsea", WIDTH)
+    height, third = photo.shape[2], WIDTH // 3
+    entering = example("content_astronaut", third)[..., : height // 2, :]
+    frames, measured = [], torch.ones(1, 1, *photo.shape[2:])
+    for number in range(count):
+        frame = photo.clone()
+        if name == "lamp":
+            frame[..., : height // 2, -third:] += 0.5 if number % 3 == 0 else 0.0
+        elif name == "object":
+            shown = min(third, number * ENTERING)
+            frame[..., height - height // 2 :, WIDTH - shown :] = entering[..., :shown]
+        else:
+            frame *= 1 + 0.25 * math.cos(2.4 * number)
+        frames.append(frame.clamp(0, 1))
+    if name == "lamp":
+        measured[..., : height // 2 + MARGIN, -third - MARGIN :] = 0
+    elif name == "object":
+        measured[..., height // 2 - MARGIN :, -third - MARGIN :] = 0
+    return frames, [(torch.zeros(1, 2, *photo.shape[2:]), measured)] * (count - 1)
+
+
+def example(name: str, width: int) -> Tensor:
+    pixels = load_picture(EXAMPLES / f"{name}.jpg").pixels
+    return scale(pixels, width / pixels.shape[3])
 
 
 def inverse_search(start: Tensor, end: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""ComfyUI's tensors to the core's and back, at the edge only."""
+"""Conversion of ComfyUI's images and masks to the core's and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import host
 
 
 def to_core(image: Tensor, name: str) -> Tensor:
-    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; transparency is laid over white, greyscale repeated.
+    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; transparent pixels blended with white, greyscale repeated.
 
     Args:
         image: of any floating type, which it keeps.

@@ -16,7 +16,7 @@ from . import host
 from .types import CATEGORY, DECODER, ENCODER
 
 _KEPT = 8  # models in memory; a pair is 28 MB
-# Saved workflows hold these names: they never change.
+# Saved workflows contain these names, so they never change.
 FETCHED: dict[str, dict[str, KnownModel]] = {
     "encoder": {
         "vgg_normalised of the AdaIN authors (downloads 80 MB once)": AUTHORS_ENCODER,
@@ -27,14 +27,14 @@ FETCHED: dict[str, dict[str, KnownModel]] = {
 
 
 @lru_cache(maxsize=_KEPT)
-@torch.inference_mode(False)  # what is derived from weights is kept only for such whose changes PyTorch counts
+@torch.inference_mode(False)  # parameters made in inference mode have no version, which `inference.fast` needs
 def _load(kind: str, path: Path, changed: int) -> host.ManagedModel:
-    """One model for all nodes and runs; a file that changed on disk is another one."""
+    """The model of a file, cached for all nodes and runs; ``changed``, the file's time, makes a new file load anew."""
     return host.ManagedModel(load_encoder(path) if kind == "encoder" else load_decoder(path))
 
 
 def shared_model(kind: str, path: Path) -> host.ManagedModel:
-    """The encoder or decoder of a file, loaded once; AdaINError says where the file should be when it is not there."""
+    """The encoder or decoder of a file, loaded once; AdaINError names the folder when the file is missing."""
     if not path.is_file():
         raise AdaINError(
             f"{path.name}: expected a file in {path.parent}, found none; put it there, or install the pack again"
@@ -43,25 +43,25 @@ def shared_model(kind: str, path: Path) -> host.ManagedModel:
 
 
 def names_of(kind: str, first: str) -> list[str]:
-    """Files that hold an encoder (or a decoder), the bundled one first; then those that can be fetched."""
+    """The list of a loader: files that hold an encoder (or a decoder), ``first`` first, then models to download."""
     names = [name for name in host.model_files() if _holds(name, kind)]
     return [*sorted(names, key=lambda name: (name != first, name)), *FETCHED[kind]]
 
 
 def _path(kind: str, name: str) -> Path:
-    """The file of a name in the list, fetched when it is one of those."""
+    """The file of a name in the list, downloaded first if need be."""
     if name not in FETCHED[kind]:
         return host.model_path(name)
     return fetch_model(FETCHED[kind][name], host.save_folder(host.MODEL_FOLDER), host.progress_bar(1))
 
 
 def _changed(kind: str, name: str | None) -> int:
-    """For IS_CHANGED: the time the file changed; one that is to be fetched never does."""
+    """For IS_CHANGED: the time the file changed; 0 for a model to download, which never changes."""
     return 0 if name in FETCHED[kind] else host.time_changed(name)
 
 
 def _validated(kind: str, name: str | None) -> bool | str:
-    """For VALIDATE_INPUTS: True, or where the file is expected. ComfyUI would only say that it is not in the list."""
+    """For VALIDATE_INPUTS: True, or an error that names the folder; ComfyUI's own would only list the known files."""
     return True if name in FETCHED[kind] else host.validated(name)
 
 

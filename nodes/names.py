@@ -10,7 +10,7 @@ _NAME = re.compile(r"\w[\w .()-]*")
 
 
 def file_name(field: str, name: str) -> str:
-    """The name without ``.safetensors``; AdaINError when it could lead out of its folder or is no file name."""
+    """The name without ``.safetensors``; AdaINError if it is no plain file name, such as one that leaves its folder."""
     name = name.strip().removesuffix(".safetensors")
     if not _NAME.fullmatch(name):
         raise AdaINError(f"{field}: expected letters, digits, spaces and . ( ) - only, found {name!r}")

@@ -46,9 +46,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=0.0,
         metavar="S",
         help="less flicker: how much each frame keeps of those before it in the scene, up to 1; about 0.5 does well "
-        "(default: %(default)s)",
+        "(default: %(default)s). Without --flow it helps where a part of the picture changes, harms where the light of "
+        "the whole picture flickers, and does little elsewhere",
     )
-    parser.add_argument("--flow", action="store_true", help="with --smooth: also along the optical flow; needs OpenCV")
+    parser.add_argument(
+        "--flow",
+        action="store_true",
+        help="with --smooth: also along the optical flow, which does most of the smoothing; needs OpenCV",
+    )
     parser.add_argument(
         "--compile",
         action="store_true",

@@ -16,6 +16,10 @@ DEFAULT_DECODER = WEIGHTS / "decoder_vgg19.safetensors"
 
 
 def load_pair(encoder: str | Path | None = None, decoder: str | Path | None = None) -> tuple[VGGEncoder, Decoder]:
-    """The models of two safetensors files, None: the bundled ones; AdaINError as by `load_encoder`, `load_decoder`."""
+    """Encoder and decoder from safetensors files; None: the bundled ones.
+
+    Raises:
+        AdaINError: as `load_encoder` and `load_decoder`; the decoder must be trained for this encoder.
+    """
     loaded = load_encoder(encoder or DEFAULT_ENCODER)
     return loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint)

@@ -72,9 +72,9 @@ class Worker:
         self.work.attempts = attempts
         self.threads = GPU_THREADS if gpu else 1
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+    def __call__(self, block: dict[str, Any]) -> dict[str, list[str]]:
         """A block of Ray Data: the images' names in, their failures as JSON out."""
-        images = [os.fsdecode(name) for name in batch["image"]]
+        images = [os.fsdecode(name) for name in block["image"]]
         return {"failures": [json.dumps(failures) for failures in self.work.run(images, self.threads)]}
 
 

@@ -16,6 +16,7 @@ import torch
 from ..errors import AdaINError
 from ..images.files import Picture, check_sides, count_pixels, load_picture, save_picture, scaled
 from ..inference.applications import Application
+from ..inference.fast.kernel_choice import prefer_direct_kernels
 from ..inference.frames import restyle
 from ..inference.memory_estimates import picture_memory, whole_memory
 from ..inference.stylizer import Stylizer
@@ -50,6 +51,7 @@ class DatasetStylizer:
     def __init__(
         self, stylizer: Stylizer, settings: Settings, styles: Sequence[str], unreadable: Iterable[str] = ()
     ) -> None:
+        prefer_direct_kernels()  # parts of one data set may be made on different machines
         self.stylizer = stylizer
         self.settings = settings
         self.styles = styles

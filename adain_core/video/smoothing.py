@@ -3,7 +3,8 @@
 Flicker has two causes. Each has a remedy, which starts anew at every scene cut:
 
 - A change in a part of the frame changes the content's statistics, and so AdaIN changes the whole picture. The
-  statistics are smoothed over time: ``m_t = s m_(t-1) + (1 - s) x_t``.
+  statistics are smoothed over time: ``m_t = s m_(t-1) + (1 - s) x_t``. (A change of the whole frame's exposure is
+  removed by AdaIN itself, and smoothed statistics let it through.)
 - Noise, and motion by less than one position of the feature grid, change what the decoder paints. The last output is
   warped along the optical flow of the original frames and blended in: ``o_t + s c (warp(o_(t-1)) - o_t)``, where c is
   the trust in that flow. The mean of different brush strokes is pale, so the contrast of ``o_t`` is restored.

@@ -42,6 +42,7 @@ def per_frame(content, style, **options):
     return torch.cat([stylizer.stylize(c, s, **options) for c, s in pairs])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("styles", "preserve_color"), [(1, False), (1, True), (10, True)])
 def test_frames_in_chunks_equal_frames_one_by_one(execution, models, told, styles, preserve_color):
     content, style = torch.rand(10, 3, 16, 11), torch.rand(styles, 3, 16, 16)
@@ -142,6 +143,7 @@ def test_what_counts_as_out_of_memory(host, error, expected):
     assert host.is_out_of_memory(error) is expected
 
 
+@pytest.mark.slow
 def test_out_of_memory_means_smaller_pieces(execution, models, monkeypatch):
     """A device that can hold 128x104 pixels at once: neither the batch nor one image."""
     encoder, decoder = models

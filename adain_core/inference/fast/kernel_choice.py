@@ -62,6 +62,14 @@ def faster_than_direct(
         return _known[key]
 
 
+def prefer_direct_kernels() -> None:
+    """Has this process use direct kernels, unless the environment variable ADAIN_KERNELS says otherwise.
+
+    For results that must not depend on which machine made them, or on how busy it was.
+    """
+    os.environ.setdefault(_VARIABLE, "direct")
+
+
 def kernel_mode() -> str:
     """``measured`` or ``direct``, as the environment variable ADAIN_KERNELS says; ``measured`` without it."""
     mode = os.environ.get(_VARIABLE, MODES[0])

@@ -164,7 +164,7 @@ def test_style_size(files, stylizer):
         (["starry_night.png", "--mask", "left.png", "right.png"], "masks: expected none, one"),
         (["starry_night.png", "--decoder", "left.png"], "left.png: expected a complete safetensors file"),
         (["starry_night.png", "--device", "quantum"], "device: expected auto, cpu"),
-        (["starry_night.png", "--style-size", "-1"], "--style-size: expected 0 or a number"),
+        (["starry_night.png", "--style-size", "-1"], "style size: expected 0 or a number"),
     ],
 )
 def test_mistakes_are_one_line(files, capsys, arguments, message):

@@ -77,9 +77,9 @@ def test_a_sample_has_the_images_colours(photo, tmp_path, monkeypatch):
 
 def test_a_mask_of_another_size_is_stretched(tmp_path):
     gradient((64, 48)).save(tmp_path / "mask.png")
-    places = LargeImage(tmp_path / "mask.png").stretched((240, 160)).on_feature_grid()
-    assert places.shape == (1, 30, 20)
-    torch.testing.assert_close(places, to_feature_grid(load_mask(tmp_path / "mask.png"), (240, 160)), atol=0.02, rtol=0)
+    grid = LargeImage(tmp_path / "mask.png").stretched((240, 160)).on_feature_grid()
+    assert grid.shape == (1, 30, 20)
+    torch.testing.assert_close(grid, to_feature_grid(load_mask(tmp_path / "mask.png"), (240, 160)), atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])

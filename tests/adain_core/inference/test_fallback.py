@@ -56,6 +56,7 @@ def test_other_errors_are_not_retried():
     assert attempts == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [128 * 128, 3 * 128 * 128])
 def test_a_stylizer_that_runs_out_of_memory_gives_the_same(monkeypatch, limit):
     stylizer = Stylizer.load(device="cpu")

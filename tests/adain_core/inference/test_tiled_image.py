@@ -89,6 +89,7 @@ def test_features_in_a_file(stylizer, styles, tmp_path):
     torch.testing.assert_close(found.clamp(0, 1), expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_progress_and_cancelling(stylizer, styles):
     calls = []
     masks = [torch.rand(1, 130, 70) for _ in styles]

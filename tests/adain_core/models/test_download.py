@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
-from torchvision.models import vgg19
 from torchvision.models._api import Weights, WeightsEnum
+from torchvision.models.vgg import cfgs, make_layers
 
 from adain_core import AdaINError
 from adain_core.models.decoder import Decoder
@@ -165,7 +165,8 @@ def test_a_wrong_file_brought_by_hand_is_refused(serve, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("there", ["nothing", "half", "all"])
 def test_torchvision_through_its_own_loader(serve, folder, tmp_path, there):
-    state = {key: value for key, value in vgg19().state_dict().items() if key.startswith("features.")}
+    layers = make_layers(cfgs["E"], batch_norm=False)
+    state = {f"features.{key}": value for key, value in layers.state_dict().items()}
     body = _saved(state)
     source = f"vgg19-{hashlib.sha256(body).hexdigest()[:8]}.pth"
     url = serve(replace(AUTHORS_ENCODER, source=source), body).url

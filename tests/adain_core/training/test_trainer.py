@@ -61,6 +61,7 @@ def test_a_run_leaves_a_folder_that_stylizes(folders, encoder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_training_lowers_the_loss(folders, encoder, tmp_path):
     # The same two pairs again and again: the loss must fall by much.
     alone = {"content_weight": 0, "style_weight": 0, "identity_share": 1.0, "reconstruction_weight": 1.0}
@@ -71,6 +72,7 @@ def test_training_lowers_the_loss(folders, encoder, tmp_path):
     assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [TINY, REGULARIZED, replace(REGULARIZED, precision="bfloat16", seed=5)])
 def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start, tmp_path):
@@ -144,6 +146,7 @@ def test_a_longer_training_goes_on(folders, encoder, tmp_path):
     assert (longer.step, len(longer.history)) == (4, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", ["save_model", "save_state"])
 def test_a_crash_while_saving_the_last_step_leaves_nothing_stale(fails, folders, encoder, tmp_path, monkeypatch):
     """Killed between decoder and checkpoint, the resumed run has both of the last step."""
@@ -219,6 +222,7 @@ def test_weights_that_are_no_numbers_are_never_saved(folders, encoder, tmp_path)
     assert saved_states(tmp_path / "run/checkpoints")[-1].name == "step-00000000.safetensors"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", ["instance", "batch"])
 def test_ablations_train_and_resume(normalization, folders, encoder, tmp_path):
     config = replace(TINY, steps=2, normalization=normalization)

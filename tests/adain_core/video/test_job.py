@@ -42,7 +42,7 @@ def stylized(stylizer, levels, *arguments, **controls):
 
 
 @pytest.mark.usefixtures("short_segments")
-@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mov", marks=pytest.mark.slow)])
 def test_a_phone_video_keeps_all_but_its_look(suffix, stylizer, styles, tmp_path):
     # Late start, varying rate, odd size, full range BT.2020, wide pixels, a quarter turn, priming before the sound.
     times = list(itertools.accumulate([777, 24, 24, 70, 11, 24, 24, 100, 24, 11, 11, 24]))

@@ -80,6 +80,15 @@ def test_several_frames_equal_one_by_one():
     assert [cut for _, cuts in chunks for cut in cuts] == [k in (0, 5) for k in range(9)]
 
 
+def test_a_change_in_one_part_shows_less_in_the_rest():
+    frames = torch.randn(1, 16, 16, 16).repeat(6, 1, 1, 1)
+    frames[1::2, :, :4, :4] += 1  # a lamp that flickers
+    plain, smoothed = (
+        outputs_of(TemporalSmoother(strength), frames)[:, :, 4:].diff(dim=0).abs().mean() for strength in (0.0, 0.5)
+    )
+    assert 0 < smoothed < 0.5 * plain
+
+
 def test_a_cut_is_a_fresh_start():
     before, after = scene(6), scene(6, seed=1)
     smoother = TemporalSmoother(0.9)

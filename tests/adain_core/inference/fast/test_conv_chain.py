@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from adain_core.inference.fast.conv_chain import Convolution, MaxPool, UpsampledConvolution, run_chain
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 40), st.integers(1, 12), st.integers(1, 6000), st.data())
 def test_bands_equal_the_whole_map(batch, height, width, band_bytes, data):

@@ -10,7 +10,7 @@ import torch
 
 from adain_core import AdaINError
 from adain_core.inference.fast import kernel_choice
-from adain_core.inference.fast.kernel_choice import faster_than_direct
+from adain_core.inference.fast.kernel_choice import faster_than_direct, prefer_direct_kernels
 
 X = torch.zeros(1)
 
@@ -80,6 +80,14 @@ def test_switched_off_nothing_is_measured(cache, monkeypatch):
     monkeypatch.setenv("ADAIN_KERNELS", "direct")
     assert not faster_than_direct((1, 1, 1), X, never, never)
     assert not cache.exists()
+
+
+def test_preferred_direct_kernels_give_way_to_the_variable(monkeypatch):
+    prefer_direct_kernels()
+    assert faster_than_direct((1, 1, 1), X, slow, quick), "the variable says measured"
+    monkeypatch.delenv("ADAIN_KERNELS")
+    prefer_direct_kernels()
+    assert not faster_than_direct((1, 1, 1), X, never, never)
 
 
 def test_an_unknown_mode_is_said(monkeypatch):

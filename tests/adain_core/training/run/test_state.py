@@ -28,6 +28,7 @@ def test_checkpoints_are_safetensors_with_everything(folders, encoder, tmp_path)
     assert json.loads(text["losses"])[:3] == ["total", "content", "style"]
 
 
+@pytest.mark.slow
 def test_checkpoints_of_version_1_0_0_resume_to_the_bit(folders, encoder, tmp_path):
     """Their configuration also says what the decoder is given."""
     whole = Trainer(encoder, TINY, *folders, tmp_path / "whole")
