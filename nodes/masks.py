@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ..adain_core.errors import check_finite
 
-# Half a step of 8 bits. ComfyUI 0.33 reads opacity in 16 bits, and gives 0.00005 where a GIF is opaque.
-_LEAST = 1 / 510
+# Less than a step of 8 bits, 1 / 255. ComfyUI 0.33 reads the opacity of a GIF in 16 bits, and where it is opaque gives
+# anything up to 1 - 255 * 256 / 65535 = 1 / 257.
+_LEAST = 1 / 256
 
 
 def mask_or_none(mask: Tensor | None, instead: str) -> tuple[Tensor | None, list[str]]:

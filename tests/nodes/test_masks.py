@@ -16,6 +16,8 @@ EMPTY = {
     "JPEG": torch.zeros(1, 64, 64),
     "GIF of three frames, ComfyUI 0.3.64": torch.zeros(3, 64, 64),
     "GIF of three frames, ComfyUI 0.33": torch.full((3, *SIZE), 3 / 65535),  # opacity in 16 bits
+    "another GIF, ComfyUI 0.33": torch.full((3, *SIZE), 255 / 65535),
+    "another GIF, --fp16-intermediates": torch.full((3, *SIZE), 255 / 65535, dtype=torch.float16),
     "opaque RGBA": torch.zeros(1, *SIZE),
     "opaque RGBA, --fp16-intermediates": torch.zeros(1, *SIZE, dtype=torch.float16),
     "frames of a video": torch.zeros(5, 64, 64),  # more than there are images
@@ -99,7 +101,7 @@ def test_a_node_asks_comfyui_for_its_id_where_it_has_something_to_say(nodes):
 @pytest.fixture
 def for_the_second():
     """Empty for the first and the third image, as Load Image would give where GIF frames are opaque."""
-    mask = torch.full((3, *SIZE), 3 / 65535)
+    mask = torch.full((3, *SIZE), 255 / 65535)
     mask[1, :, :30] = 1
     return mask
 
