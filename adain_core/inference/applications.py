@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..errors import AdaINError
+from ..method.spatial_masks import to_size
 from ..method.style import Style, mix
 
 
@@ -46,3 +47,20 @@ def plan_applications(
         return [Application(style, mask) for style, mask in zip(styles, masks, strict=True)]
     mixed = mix(styles, weights if weights is not None else [1.0] * len(styles))
     return [Application(mixed, masks[0] if masks else None)]
+
+
+def where_visible_only(applications: Sequence[Application], visible: Tensor) -> list[Application]:
+    """The same applications, but not where nothing can be seen.
+
+    Features there have statistics of their own. Given a style by those of the visible part they would become noise,
+    which the decoder spreads over the edge of what can be seen.
+
+    Args:
+        applications: masks over the image, or over the feature grid.
+        visible: ``[B or 1, h, w]``, 0 or 1, over the same.
+    """
+    size = (visible.shape[1], visible.shape[2])
+    return [
+        Application(style, visible if mask is None else to_size(mask, size) * visible.to(mask.device))
+        for style, mask in applications
+    ]

@@ -16,10 +16,10 @@ from ..images.color import match_color
 from ..method.adain import check_alpha
 from ..method.features import Features
 from ..method.normalization import Statistics
-from ..method.spatial_masks import to_feature_grid
+from ..method.spatial_masks import to_feature_grid, visible_positions
 from ..method.style import Style
 from ..progress import ProgressCallback
-from .applications import Application, check_controls, plan_applications
+from .applications import Application, check_controls, plan_applications, where_visible_only
 from .compositing import composite, stylized_share
 from .pipeline import apply_style
 
@@ -96,7 +96,7 @@ def stylize_frames(
         progress: called with (done, total) as the work goes on; whatever it raises stops it.
         memory: bytes each model may take at a time, see `pipeline.encode`.
         opacity: how much the content's pixels count in its statistics, ``[B or 1, H, W]`` or ``[H, W]`` 0..1, some
-            above 0 in each; None: all the same.
+            above 0 in each. Where it is 0 nothing is stylized. None: all the same.
 
     Returns:
         ``[B, 3, H, W]`` float32 RGB 0..1, where the models put their results.
@@ -133,10 +133,10 @@ def stylize_frames(
         applications = plan_applications(encoded, weights, [part_of(mask, chunk) for mask in masks])
         features = models.encode(images, progress=ticks.next(), memory=memory)
         if opacity is not None:
-            visible = opacity[None] if opacity.ndim == 2 else opacity
-            visible = to_feature_grid(part_of(visible, chunk), features.size)
-            visible = visible.to(features.tensor.device)
-            features = Features(features.tensor, features.size, features.encoder_id, visible)
+            part = part_of(opacity[None] if opacity.ndim == 2 else opacity, chunk)
+            weight = to_feature_grid(part, features.size).to(features.tensor.device)
+            features = Features(features.tensor, features.size, features.encoder_id, weight)
+            applications = where_visible_only(applications, visible_positions(part))
         if smoother is None:
             decoded = restyle(models, features, applications, alpha, channels, progress=ticks.next(), memory=memory)
         else:

@@ -24,7 +24,7 @@ from ..method.running_statistics import RunningStatistics
 from ..method.spatial_masks import where_visible
 from ..method.style import check_same_encoder
 from ..progress import ProgressCallback
-from .applications import Application
+from .applications import Application, where_visible_only
 from .compositing import composite
 from .fast.forward import fast
 from .feature_store import FeatureStore, feature_bytes
@@ -128,8 +128,8 @@ def stylize_stream(
         memory: bytes this may use beside what the process occupies already; None: most of what is free.
         folder: for the features' file when they exceed the memory; None: they stay in memory in any case.
         share: what is left of the content's own pixels, see `compositing.composite`; None: all is stylized.
-        opacity: how much the content counts in its statistics, on the feature grid as masks are, some of it above 0;
-            None: everywhere the same.
+        opacity: how much the content counts in its statistics, on the feature grid as masks are, some of it above 0.
+            Where it is 0 nothing is stylized. None: everywhere the same.
         progress: called with (done, total) after each tile of each pass.
 
     Raises:
@@ -143,6 +143,8 @@ def stylize_stream(
             "image in tiles; found one with it"
         )
     check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder_id for style, _ in applications))
+    if opacity is not None:
+        applications = where_visible_only(applications, (opacity > 0).float())
     pending = [(style, mask) for style, mask in applications if mask is None or bool((mask > 0).any())]
     weights = [_weights(mask, opacity) for _, mask in pending]
     height, width = source.size

@@ -42,6 +42,21 @@ def where_visible(mask: Tensor, opacity: Tensor) -> Tensor:
     return torch.where(nothing, mask, product)
 
 
+def visible_positions(opacity: Tensor) -> Tensor:
+    """Which pixels lie at a position of the feature grid where anything can be seen.
+
+    Args:
+        opacity: ``[B, H, W]`` or ``[H, W]``, 0..1.
+
+    Returns:
+        ``[B, H, W]``, 0 or 1, the same in the 8x8 pixels of each position.
+    """
+    opacity = opacity[None] if opacity.ndim == 2 else opacity
+    seen = F.max_pool2d((opacity > 0).float()[:, None], STRIDE, ceil_mode=True)
+    pixels = seen.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
+    return pixels[:, 0, : opacity.shape[1], : opacity.shape[2]]
+
+
 def to_size(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """A mask stretched to an image's size.
 

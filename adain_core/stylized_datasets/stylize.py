@@ -21,6 +21,7 @@ from ..inference.frames import restyle
 from ..inference.memory_estimates import picture_memory, whole_memory
 from ..inference.stylizer import Stylizer
 from ..memory import budget
+from ..method.spatial_masks import visible_positions
 from ..method.style import Style
 from ..threads import map_ahead
 from .plan import Settings, Target, missing, plan
@@ -77,6 +78,7 @@ class DatasetStylizer:
                 features = self.stylizer.encode(content.filled, content.weights, tile_size=_TILE_SIZE)
         except Exception as error:
             return [*failures, _failure(image, None, error)]
+        visible = None if content.weights is None else visible_positions(content.weights)
         for target, style in targets:
             try:
                 encoded = style if isinstance(style, Style) else self._encoded(style, content)
@@ -84,7 +86,7 @@ class DatasetStylizer:
                 if target.alpha > 0:
                     with self._turn:
                         result = restyle(
-                            self.stylizer, features, [Application(encoded)], target.alpha, tile_size=_TILE_SIZE
+                            self.stylizer, features, [Application(encoded, visible)], target.alpha, tile_size=_TILE_SIZE
                         ).cpu()
                 save_picture(self.settings.output_folder / target.output, replace(content, pixels=result))
             except Exception as error:

@@ -121,7 +121,7 @@ def test_a_disk_that_is_full(files, capsys, monkeypatch):
 
 
 def test_a_disk_that_fills_up_is_one_line(files, capsys, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", fail)

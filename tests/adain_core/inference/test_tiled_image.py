@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from adain_core import Stylizer
 from adain_core.errors import AdaINError
 from adain_core.inference.applications import plan_applications
+from adain_core.inference.compositing import stylized_share
 from adain_core.inference.feature_store import feature_bytes
 from adain_core.inference.tiled_image import ImageInMemory, least_memory, stylize_stream
 from adain_core.method.normalization import Statistics
@@ -47,6 +50,9 @@ def styles(stylizer):
 def streamed(stylizer, content, styles, masks=(), weights=None, **options):
     source, sink = Observed(content), Observed(torch.full_like(content, torch.nan))
     places = [to_feature_grid(mask, source.size) for mask in masks]
+    if masks:
+        share = stylized_share(masks, source.size)
+        options["share"] = SimpleNamespace(read=lambda rows, columns: share[:, rows, columns])
     stylize_stream(stylizer, source, sink, plan_applications(styles, weights, places), **options)
     return sink.pixels, source.largest
 
@@ -61,8 +67,9 @@ def test_equals_untiled_with_every_control(stylizer, styles):
         st.sampled_from([64, 72, 100, 160]),
         st.sampled_from(["", "one", "each", "one empty"]),
         st.sampled_from([0, 0.4, 1]),
+        st.booleans(),
     )
-    def check(size, tile_size, kind, alpha):
+    def check(size, tile_size, kind, alpha, transparent):
         content = torch.rand(1, 3, *size)
         masks = {"": 0, "one": 1, "each": 2, "one empty": 2}[kind]
         masks = [torch.rand(1, *size) for _ in range(masks)]
@@ -71,7 +78,11 @@ def test_equals_untiled_with_every_control(stylizer, styles):
         weights = None if len(masks) == 2 else [0.3, 0.7]
         channels = torch.rand(512)
         controls = {"alpha": alpha, "weights": weights, "channels": channels, "masks": masks}
-        expected = stylizer.stylize(content, styles, **controls)
+        opacity = (torch.rand(1, *size) - 0.3).clamp(0) if transparent else torch.ones(1, *size)
+        opacity[:, 8:40] *= not transparent
+        opacity[:, 0, 0] = 1
+        expected = stylizer.stylize(content, styles, opacity=opacity, **controls)
+        controls["opacity"] = to_feature_grid(opacity, size)
         found, _ = streamed(stylizer, content, styles, tile_size=tile_size, **controls)
         torch.testing.assert_close(found.clamp(0, 1), expected, atol=1e-4, rtol=0)
 

@@ -5,7 +5,7 @@ import torch
 
 from adain_core.errors import AdaINError
 from adain_core.method.features import feature_size
-from adain_core.method.spatial_masks import to_feature_grid
+from adain_core.method.spatial_masks import to_feature_grid, visible_positions, where_visible
 
 
 def test_a_weight_is_the_mean_of_its_pixels():
@@ -41,3 +41,23 @@ def test_masks_are_stretched_and_clamped():
 def test_masks_that_cannot_work(mask, message):
     with pytest.raises(AdaINError, match=f"mask: {message}"):
         to_feature_grid(mask, (8, 8))
+
+
+def test_positions_where_anything_can_be_seen():
+    opacity = torch.zeros(2, 20, 17)
+    opacity[0, 9, 16] = 0.01
+    opacity[1] = 1
+    seen = visible_positions(opacity)
+    assert torch.equal(seen[0].nonzero(), torch.tensor([[y, 16] for y in range(8, 16)]))
+    assert (seen[1] == 1).all()
+    assert torch.equal(to_feature_grid(seen, (20, 17)), (to_feature_grid(opacity, (20, 17)) > 0).float())
+
+
+def test_weights_inside_a_mask_are_of_what_can_be_seen():
+    mask, opacity = torch.zeros(2, 4, 4), torch.rand(1, 4, 4)
+    mask[0, :2] = 0.5
+    mask[1, 2:] = 1
+    opacity[0, 2:] = 0
+    found = where_visible(mask, opacity)
+    assert torch.equal(found[0], mask[0] * opacity[0])
+    assert torch.equal(found[1], mask[1])  # nothing of it can be seen
