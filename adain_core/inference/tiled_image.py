@@ -196,7 +196,7 @@ def stylize_stream(
         pixels = decode(features)[(..., *tile.inner.within(tile.outer).pixels)]
         pixels = pixels[..., : rows.stop - rows.start, : columns.stop - columns.start]
         if share is not None:
-            pixels = composite(source.read(rows, columns), pixels, share.read(rows, columns))
+            pixels = composite(source.read(rows, columns), pixels.clamp(0, 1), share.read(rows, columns))
         sink.write(rows, columns, pixels)
         tell()
 
