@@ -46,4 +46,7 @@ class Apply:
     def apply(self, content, style, alpha, mask=None, channels=None, node_id=None):
         mask, notes = mask_or_none(mask, "everything is stylized")
         host.show_text(node_id, *notes)
-        return (apply_style(content, style_of(style), alpha, channels, mask),)
+        if mask is not None:
+            # As in 1.0.0, this mask takes the place of the one that VGG Encode was given; and it ends here.
+            content = content._replace(mask=None)
+        return (apply_style(content, style_of(style), alpha, channels, mask)._replace(mask=None),)

@@ -9,6 +9,8 @@ import torch
 
 from adain_core import Stylizer
 from adain_core.images.files import load_picture
+from adain_core.method.normalization import adaptive_instance_norm
+from adain_core.method.spatial_masks import to_feature_grid
 
 # The contract that users' saved workflows rely on: inputs in order (a workflow holds values by place), then outputs.
 CONTRACT = {
@@ -237,6 +239,29 @@ def test_channel_mask_limits_the_style(nodes, models, photo, painting):
     features = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, channels=channels)
     assert torch.equal(features.tensor[:, 256:], content.tensor[:, 256:])
     assert not torch.allclose(features.tensor[:, :256], content.tensor[:, :256])
+
+
+def test_a_mask_of_the_statistics_ends_at_the_next_adain(nodes, models, photo, painting):
+    """Which statistics a chain of nodes uses is what saved workflows mean: 1.0.0's rules, in closed form."""
+    encoder, _ = models
+    height, width = photo.shape[1:3]
+    left, right = torch.zeros(2, 1, height, width)
+    left[..., : width // 2] = 1
+    right[..., width // 2 :] = 1
+    style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo, mask=left)
+    x = content.tensor
+    everywhere = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0)
+    grids = {name: to_feature_grid(mask, (height, width)) for name, mask in (("left", left), ("right", right))}
+    expected = adaptive_instance_norm(x, style.statistics, grids["left"])
+    torch.testing.assert_close(everywhere.tensor, expected, atol=1e-3, rtol=1e-4)
+    again = run(nodes["AdaINApply"], content=everywhere, style=style, alpha=1.0)
+    expected = adaptive_instance_norm(everywhere.tensor, style.statistics)
+    torch.testing.assert_close(again.tensor, expected, atol=1e-3, rtol=1e-4)
+    inside = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, mask=right)
+    stylized = adaptive_instance_norm(x, style.statistics, grids["right"])
+    expected = x + grids["right"][:, None] * (stylized - x)
+    torch.testing.assert_close(inside.tensor, expected, atol=1e-3, rtol=1e-4)
 
 
 def test_masks(nodes, models, photo, painting):
