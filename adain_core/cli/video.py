@@ -83,5 +83,10 @@ def run(options: argparse.Namespace) -> None:
     with tqdm(desc="video", unit=" frames", initial=job.done, total=job.total) as bar:
         job.run(lambda done, total: bar.update(done - bar.n))
         bar.total = bar.n
+    if job.sound_left_out:
+        print(
+            f"warning: {options.source}: sound tracks of an unknown kind, left out: {job.sound_left_out}",
+            file=sys.stderr,
+        )
     if job.damaged:
         print(f"warning: {options.source}: {job.damaged} packets cannot be decoded and were left out", file=sys.stderr)

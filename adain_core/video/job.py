@@ -26,7 +26,7 @@ from .reader import VideoFrame, VideoReader
 from .segments import SegmentFolder
 from .smoothing import TemporalSmoother
 from .style_keyframes import StyleTrack, check_keys
-from .writer import MAX_CRF, check_container, join, segment_end, write_segment
+from .writer import MAX_CRF, check_container, join, segment_end, unknown_sound_tracks, write_segment
 
 SEGMENT_FRAMES = 48  # lost at most when a run is killed; each segment begins with a key frame
 _AHEAD = 2  # frames that wait between two threads
@@ -107,6 +107,11 @@ class VideoJob:
     def damaged(self) -> int:
         """Packets of the source that could not be decoded in this run; they are left out."""
         return self.reader.damaged
+
+    @property
+    def sound_left_out(self) -> int:
+        """Sound tracks of the source that are of an unknown kind; they are left out."""
+        return unknown_sound_tracks(self.source)
 
     def run(self, progress: Callable[[int, int | None], None] | None = None) -> None:
         """Makes the video.

@@ -277,7 +277,19 @@ def _frame_count(container: InputContainer, stream: VideoStream, rate: Fraction)
 
 
 def _display_matrix(frame: AVFrame) -> tuple[int, ...] | None:
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # beside a kind of side data that is newer than PyAV, such as a camera's EXIF
+        return _rotation_matrix(round(frame.rotation / 90) % 4)
     if data is None:
         return None
     return tuple(int(value) for value in np.frombuffer(bytes(data), np.int32, 9))
+
+
+def _rotation_matrix(turns: int) -> tuple[int, ...] | None:
+    """The display matrix of counter-clockwise quarter turns, in FFmpeg's fixed point; None for none."""
+    if turns == 0:
+        return None
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns]
+    one = 1 << 16
+    return cosine * one, -sine * one, 0, sine * one, cosine * one, 0, 0, 0, 1 << 30

@@ -52,6 +52,16 @@ def check_container(path: str | Path, source: Path, info: VideoInfo) -> None:
         pass
 
 
+def unknown_sound_tracks(source: Path) -> int:
+    """How many sound tracks are of a kind that FFmpeg does not know, and so cannot be carried over."""
+    with import_av().open(str(source)) as original:
+        return len(original.streams.audio) - len(_sound_tracks(original))
+
+
+def _sound_tracks(original: InputContainer) -> list[Any]:
+    return [track for track in original.streams.audio if track.codec_context is not None]
+
+
 def write_segment(path: Path, frames: Iterable[VideoFrame], info: VideoInfo, crf: float) -> None:
     """Encodes frames as a segment, atomically.
 
@@ -110,7 +120,7 @@ def _joined(
         copies: dict[int, _Stream] = {}
         try:
             video = _add_video(container, info, crf)
-            for audio in original.streams.audio:
+            for audio in _sound_tracks(original):
                 copies[audio.index] = container.add_stream_from_template(audio)
                 copies[audio.index].metadata.update(audio.metadata)
             container.start_encoding()
@@ -212,7 +222,7 @@ def _sound(
     if not copies:
         return
     start = clock_start(original)
-    packets: Iterator[_Packet] = original.demux(list(original.streams.audio))
+    packets: Iterator[_Packet] = original.demux(_sound_tracks(original))
     while True:
         try:
             packet = next(packets, None)

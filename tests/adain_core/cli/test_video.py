@@ -104,3 +104,31 @@ def test_mistakes_are_one_line(arguments, message, tmp_path, monkeypatch, capsys
     assert "\n" not in error
     assert message in error
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_sound_track_of_an_unknown_kind_is_left_out(examples, tmp_path, capsys):
+    """Two tracks, the second one's codec renamed to one that nobody knows."""
+    source = write_clip(tmp_path / "clip.mp4", 3, sound=None)
+    with av.open(str(source)) as pictures, av.open(str(tmp_path / "two.mp4"), "w") as container:
+        video = container.add_stream_from_template(pictures.streams.video[0])
+        tracks = [container.add_stream("aac", rate=16000) for _ in range(2)]
+        for packet in pictures.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+        for track in tracks:
+            add_tone(container, track)
+    data = (tmp_path / "two.mp4").read_bytes()
+    for name in (b"mp4a", b"esds"):  # the codec's, and its details'
+        start = data.rindex(name)
+        data = data[:start] + b"zzzz" + data[start + 4 :]
+    (tmp_path / "two.mp4").write_bytes(data)
+    with Image.open(examples / "style_tissue.jpg") as image:
+        image.resize((32, 32)).save(tmp_path / "style.png")
+    out = tmp_path / "out.mp4"
+    arguments = ["video", tmp_path / "two.mp4", tmp_path / "style.png", "--style-size", "0", "--device", "cpu"]
+    assert main([str(a) for a in [*arguments, "-o", out]]) == 0
+    assert "sound tracks of an unknown kind, left out: 1" in capsys.readouterr().err
+    with av.open(str(out)) as result:
+        assert len(result.streams.audio) == 1
+        assert sum(packet.size > 0 for packet in result.demux(audio=0)) > 10

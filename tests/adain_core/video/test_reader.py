@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("av")
 
-from adain_core.video.reader import VideoReader
+from adain_core.video.reader import VideoReader, _display_matrix
 from tests.adain_core.clips import levels_of, packets_of, real_clip, write_clip, write_packets
 
 
@@ -79,3 +79,19 @@ def test_a_real_clip_whose_b_frames_have_no_time_stamps(tmp_path):
     following = next(reader.frames(after=7))
     assert following.pts == 8
     assert np.array_equal(following.levels, frames[7].levels)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_rotation_beside_side_data_that_pyav_does_not_know(turns, tmp_path):
+    """A camera's frame: PyAV refuses all of its side data, but knows the rotation. Written, it is the same again."""
+
+    class Frame:
+        rotation = {0: 0, 1: 90, 2: 180, 3: -90}[turns]
+
+        @property
+        def side_data(self):
+            raise ValueError("31 is not a valid Type")
+
+    matrix = _display_matrix(Frame())
+    clip = write_clip(tmp_path / "clip.mp4", 1, matrix=matrix, sound=None)
+    assert VideoReader(clip).info.turns == turns
