@@ -36,6 +36,7 @@ print(*sorted(name for name, value in found if not name.startswith("_") and not 
 """
 
 
+@pytest.mark.slow
 def test_the_names_and_nothing_else_without_pytorch_at_first():
     result = subprocess.run([sys.executable, "-c", FRESH], cwd=ROOT, capture_output=True, text=True, check=True)
     torch_at_once, names = result.stdout.splitlines()

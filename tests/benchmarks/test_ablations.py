@@ -58,6 +58,7 @@ def test_the_decoder_takes_both_features():
     assert not torch.equal(decoder.c[0].weight, ConcatenationDecoder(seed=2).c[0].weight)
 
 
+@pytest.mark.slow
 def test_training_is_the_papers(encoder, folders):
     trained = train_concatenation(encoder, CONFIG, *folders)
     # A learning rate too small to change anything gives the decoder it began with.

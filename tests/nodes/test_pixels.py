@@ -70,6 +70,7 @@ def test_every_node_with_pictures_is_tried(nodes, inputs):
     assert {node_id for node_id, node in nodes.items() if pictures_of(node)} == set(inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", HALF, ids=str)
 def test_half_precision_goes_in_everywhere(nodes, inputs, dtype):
     for node_id, variants in inputs.items():

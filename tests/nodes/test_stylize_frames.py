@@ -39,6 +39,7 @@ def stylize(node, *inputs, **options):
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flow", [False, True])
 def test_chunks_equal_frames_one_by_one(node, frames, style, flow):
     if flow:

@@ -53,6 +53,7 @@ def train(module, home, **values):
         return module.TrainDecoder().train(encoder, **inputs | values)
 
 
+@pytest.mark.slow
 def test_trains_inside_inference_mode_and_chains(module, home):
     bundled = sys.modules[f"{PACK}.nodes.loaders"].shared_model("decoder", DEFAULT_DECODER)
     decoder, samples, loss = train(module, home, decoder=bundled)
@@ -67,6 +68,7 @@ def test_trains_inside_inference_mode_and_chains(module, home):
     assert not torch.equal(second.model.state_dict()["c.0.weight"].cpu(), saved["c.0.weight"])
 
 
+@pytest.mark.slow
 def test_a_second_run_of_the_name_resumes_or_is_refused(module, home):
     train(module, home)
     _, _, loss = train(module, home, steps=3)
@@ -123,6 +125,7 @@ class CancelledError(BaseException):
     """Not an Exception, like ComfyUI's since 0.33."""
 
 
+@pytest.mark.slow
 def test_after_a_cancel_the_node_says_what_was_kept_and_goes_on_from_there(module, home, monkeypatch):
     said = []
     monkeypatch.setattr(module.host, "show_text", lambda node_id, *lines: said.append(lines))

@@ -132,6 +132,7 @@ def test_a_disk_that_fills_up_is_one_line(files, capsys, monkeypatch):
     assert not list(files.glob(".*"))
 
 
+@pytest.mark.slow
 def test_names_that_the_terminal_cannot_show(files):
     command = [sys.executable, "-m", "adain_core", "stylize", files / "photo.png", files / "\u661f\u591c.png"]
     run = subprocess.run(

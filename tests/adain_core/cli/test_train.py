@@ -244,6 +244,7 @@ def test_a_folder_that_is_no_run_is_refused_untouched(folders, tmp_path, capsys)
         assert files_of(project) == before
 
 
+@pytest.mark.slow
 def test_hidden_files_in_a_run_stay_when_it_is_resumed(folders, tmp_path):
     run = tmp_path / "run"
     arguments = ["train", *folders, "-o", str(run), *TINY, "--workers", "0", "--device", "cpu"]

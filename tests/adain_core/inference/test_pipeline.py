@@ -10,6 +10,7 @@ from adain_core.method.features import Features
 from adain_core.models.decoder import Decoder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("single_thread")
 @pytest.mark.parametrize("tile_size", [0, 64])
 @pytest.mark.parametrize("normalization", ["none", "instance", "batch"])

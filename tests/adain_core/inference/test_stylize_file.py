@@ -186,6 +186,7 @@ def test_what_is_checked_before_the_work(stylize, tmp_path, monkeypatch, capsys)
     assert not list(tmp_path.glob("out*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_parts", [False, True])
 def test_colours_of_another_space_come_out_in_srgb(photo, tmp_path, monkeypatch, in_parts):
     if in_parts:
@@ -216,6 +217,7 @@ def cutout(examples, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_parts", [False, True])
 @pytest.mark.parametrize("arguments", [[], ["--preserve-color"], ["--alpha", "0.5", "--mask", "same.png"]])
 def test_invisible_colours_play_no_part(cutout, monkeypatch, arguments, in_parts):
@@ -233,6 +235,7 @@ def test_invisible_colours_play_no_part(cutout, monkeypatch, arguments, in_parts
         assert abs(one - other).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_parts", [False, True])
 def test_alpha_0_gives_a_cutout_back(cutout, monkeypatch, in_parts):
     if in_parts:
@@ -243,6 +246,7 @@ def test_alpha_0_gives_a_cutout_back(cutout, monkeypatch, in_parts):
         assert found.tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 def test_no_fringe_over_a_dark_background(cutout, examples):
     """What can be seen is nearly as if the photo went on; with white around it was 130 levels off at the edge."""
     command = ["stylize", str(cutout / "cutout.png"), str(cutout / "style.png"), "--preserve-color"]

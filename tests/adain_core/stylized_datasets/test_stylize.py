@@ -63,6 +63,7 @@ def test_transparency_is_kept_in_png(folders, tmp_path):
         assert abs(found - np.array(wanted, float)).max() < 2
 
 
+@pytest.mark.slow
 def test_invisible_colours_play_no_part_and_alpha_0_gives_them_back(folders, tmp_path):
     made = []
     for colour in ("white", "black"):

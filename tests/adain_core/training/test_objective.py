@@ -110,6 +110,7 @@ def test_bfloat16_is_close_and_keeps_weights_and_losses_in_float32(encoder, deco
     assert next(encoder.parameters()).dtype == torch.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", [[], [1], [0, 1, 2, 3]], ids=["none", "one", "all"])
 @pytest.mark.parametrize("style_loss", ["mean-std", "gram"])
 def test_styles_seen_before_are_not_encoded_again(encoder, decoder, batch, identity, style_loss):

@@ -21,6 +21,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("single_thread")
 def test_it_equals_a_trainer_and_resumes(tmp_path):
     folders = write_pictures(tmp_path / "content", 4), write_pictures(tmp_path / "style", 3, seed=1)
@@ -46,6 +47,7 @@ def test_it_equals_a_trainer_and_resumes(tmp_path):
     assert not torch.equal(trained.stylize(content, content), pair.stylize(content, content))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("single_thread")
 def test_it_takes_the_bundled_encoder_and_says_what_to_know_first(tmp_path, caplog):
     folders = write_pictures(tmp_path / "content", 4), write_pictures(tmp_path / "style", 3, seed=1)

@@ -21,6 +21,7 @@ from tests.adain_core.training.runs import REGULARIZED, TINY, Stop, equal, stop_
 pytestmark = pytest.mark.usefixtures("single_thread")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_folder_that_stylizes(folders, encoder, tmp_path):
     config = replace(TINY, preview_every=3)
     trainer = Trainer(encoder, config, *folders, tmp_path / "run", info={"license": "CC0"})
@@ -92,6 +93,7 @@ def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start
     assert equal(first, second)
 
 
+@pytest.mark.slow
 def test_seeds_decide_weights_and_data(folders, encoder, tmp_path):
     def run(name, seed):
         trainer = Trainer(encoder, replace(TINY, steps=2, seed=seed), *folders, tmp_path / name)
@@ -139,6 +141,7 @@ def test_request_stop_ends_after_the_step(folders, encoder, tmp_path):
     assert load_state(saved_states(tmp_path / "run/checkpoints")[-1]).step == trainer.step
 
 
+@pytest.mark.slow
 def test_a_longer_training_goes_on(folders, encoder, tmp_path):
     Trainer(encoder, replace(TINY, steps=2), *folders, tmp_path / "run").train()
     longer = Trainer(encoder, replace(TINY, steps=4), *folders, tmp_path / "run", resume=True)
@@ -171,6 +174,7 @@ def test_a_crash_while_saving_the_last_step_leaves_nothing_stale(fails, folders,
         assert equal(weights(path), weights(whole.folder.decoder))
 
 
+@pytest.mark.slow
 def test_a_finished_run_writes_a_lost_decoder_again(folders, encoder, tmp_path):
     export = tmp_path / "list/mine.safetensors"
     Trainer(encoder, TINY, *folders, tmp_path / "run", export=export).train()
@@ -180,6 +184,7 @@ def test_a_finished_run_writes_a_lost_decoder_again(folders, encoder, tmp_path):
     assert equal(weights(export), trainer.decoder.state_dict())
 
 
+@pytest.mark.slow
 def test_figures_in_the_decoder_are_of_its_own_step(folders, encoder, tmp_path):
     config = replace(TINY, save_every=1, preview_every=2)
     found = {}
@@ -237,6 +242,7 @@ def test_ablations_train_and_resume(normalization, folders, encoder, tmp_path):
     assert equal(weights(whole.folder.decoder), weights(resumed.folder.decoder))
 
 
+@pytest.mark.slow
 def test_skipped_files_are_named(folders, encoder, tmp_path):
     content = write_pictures(tmp_path / "content", 3)
     (content / "aaa.png").write_bytes(b"")

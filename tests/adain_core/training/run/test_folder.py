@@ -21,6 +21,7 @@ from tests.adain_core.training.runs import TINY, Stop, stop_at
 pytestmark = pytest.mark.usefixtures("single_thread")
 
 
+@pytest.mark.slow
 def test_a_broken_checkpoint_is_passed_over(folders, encoder, tmp_path):
     Trainer(encoder, TINY, *folders, tmp_path / "run").train()
     older, newest = saved_states(tmp_path / "run/checkpoints")
@@ -40,6 +41,7 @@ def test_a_broken_checkpoint_is_passed_over(folders, encoder, tmp_path):
         Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_unreadable_checkpoints_do_not_count_among_those_kept(folders, encoder, tmp_path):
     Trainer(encoder, TINY, *folders, tmp_path / "run").train()
     older, newest = saved_states(tmp_path / "run/checkpoints")
@@ -103,6 +105,7 @@ def test_an_empty_folder_is_a_new_one(tmp_path):
     assert RunFolder(tmp_path).newest_state(resume=True, write=True) is None
 
 
+@pytest.mark.slow
 def test_hidden_files_beside_a_run_stay(folders, encoder, tmp_path):
     run, export = tmp_path / "run", tmp_path / "list/mine [1].safetensors"
     Trainer(encoder, replace(TINY, steps=1), *folders, run, export=export).train()
@@ -117,6 +120,7 @@ def test_hidden_files_beside_a_run_stay(folders, encoder, tmp_path):
     assert not leftover.exists()
 
 
+@pytest.mark.slow
 def test_other_files_among_the_checkpoints_do_not_count_as_some(folders, encoder, tmp_path):
     run = tmp_path / "run"
     Trainer(encoder, replace(TINY, steps=2), *folders, run).train()
@@ -139,6 +143,7 @@ def test_a_new_run_does_not_overwrite_an_export(folders, encoder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", ["write_json", "save_model", "save_state"])
 def test_a_run_that_ended_in_its_first_save_goes_on(fails, folders, encoder, tmp_path, monkeypatch):
     run, export = tmp_path / "run", tmp_path / "list/mine.safetensors"

@@ -19,6 +19,7 @@ from tests.adain_core.training.runs import TINY, Stop, equal, stop_at, weights
 pytestmark = pytest.mark.usefixtures("single_thread")
 
 
+@pytest.mark.slow
 def test_checkpoints_are_safetensors_with_everything(folders, encoder, tmp_path):
     Trainer(encoder, TINY, *folders, tmp_path / "run").train()
     with safe_open(saved_states(tmp_path / "run/checkpoints")[-1], "pt") as file:
