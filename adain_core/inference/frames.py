@@ -113,6 +113,8 @@ def stylize_frames(
     for mask in masks:
         check_batch("mask", mask.shape[0], count)
     if alpha == 0:
+        if progress is not None:
+            progress(1, 1)
         return content.float()
     parts = chunks(count)
     blends = smoother is not None and smoother.blends

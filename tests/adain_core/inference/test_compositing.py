@@ -42,8 +42,11 @@ def test_stylize_keeps_the_photo_outside_the_mask(stylizer):
 
 
 def test_alpha_0_is_the_photo(stylizer):
-    content = torch.rand(1, 3, 37, 50)
-    assert torch.equal(stylizer.stylize(content, torch.rand(1, 3, 32, 32), alpha=0), content)
+    content, told = torch.rand(1, 3, 37, 50), []
+    style = torch.rand(1, 3, 32, 32)
+    result = stylizer.stylize(content, style, alpha=0, progress=lambda done, total: told.append(done / total))
+    assert torch.equal(result, content)
+    assert told == [1]
 
 
 @pytest.fixture
