@@ -71,12 +71,6 @@ def _fit(s: Stylizer) -> list[Tensor]:
     return [s.stylize(_image("content_chelsea"), style)]
 
 
-def _frames(s: Stylizer) -> list[Tensor]:
-    first, *others = [_image(f"content_{name}") for name in ("astronaut", "chelsea", "coffee")]
-    style = s.style(_image("style_starry_night"))
-    return [torch.cat([s.stylize(x, style) for x in (first, *(_like_image_batch(o, first) for o in others))])]
-
-
 def _smooth_frames(s: Stylizer) -> list[Tensor]:
     photo, style = _image("content_chelsea"), s.style(_image("style_starry_night"))
     frames = torch.cat([photo[..., 4 * k : 4 * k + 288, 8 * k : 8 * k + 384] for k in range(4)])
@@ -100,14 +94,14 @@ def _like_image_batch(image: Tensor, first: Tensor) -> Tensor:
 
 
 EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
-    "stylize": _stylize,
-    "mix_two_styles": _mix,
-    "alpha_in_steps": _alpha,
-    "channel_mask": _channels,
-    "regions_by_mask": _regions,
-    "keep_colors": _colors,
-    "save_and_load_style": _save_and_load,
-    "frame_batch": _frames,
-    "frames_without_flicker": _smooth_frames,
-    "fit_style": _fit,
+    "01 Stylize a photo": _stylize,
+    "02 Stylize step by step": _stylize,
+    "03 Style strength in steps": _alpha,
+    "04 Keep the colours": _colors,
+    "11 Mix two styles": _mix,
+    "12 Save and load a style": _save_and_load,
+    "13 One style from several images": _fit,
+    "21 Two styles by mask": _regions,
+    "22 Style in some channels": _channels,
+    "31 Frames without flicker": _smooth_frames,
 }

@@ -37,21 +37,21 @@ LABEL = 30  # pixels, height of the line under a row
 QUALITY = 78
 SIDE = 320  # pixels, of the squares that are stylized
 WORKFLOWS = {
-    "AdaINEncoderLoader": "stylize",
-    "AdaINDecoderLoader": "stylize",
-    "AdaINVGGEncode": "stylize",
-    "AdaINApply": "channel_mask",
-    "AdaINStyleMix": "mix_two_styles",
-    "AdaINDecode": "stylize",
-    "AdaINChannelMask": "channel_mask",
-    "AdaINSaveStyle": "save_and_load_style",
-    "AdaINLoadStyle": "save_and_load_style",
-    "AdaINFitStyle": "fit_style",
-    "AdaINMatchColor": "keep_colors",
-    "AdaINExampleImage": "stylize",
-    "AdaINStylize": "frame_batch",
-    "AdaINStylizeFrames": "frames_without_flicker",
-    "AdaINTrainDecoder": "train_and_stylize",
+    "AdaINEncoderLoader": "02 Stylize step by step",
+    "AdaINDecoderLoader": "02 Stylize step by step",
+    "AdaINVGGEncode": "02 Stylize step by step",
+    "AdaINApply": "22 Style in some channels",
+    "AdaINStyleMix": "11 Mix two styles",
+    "AdaINDecode": "02 Stylize step by step",
+    "AdaINChannelMask": "22 Style in some channels",
+    "AdaINSaveStyle": "12 Save and load a style",
+    "AdaINLoadStyle": "12 Save and load a style",
+    "AdaINFitStyle": "13 One style from several images",
+    "AdaINMatchColor": "04 Keep the colours",
+    "AdaINExampleImage": "02 Stylize step by step",
+    "AdaINStylize": "01 Stylize a photo",
+    "AdaINStylizeFrames": "31 Frames without flicker",
+    "AdaINTrainDecoder": "41 Train a decoder",
 }
 MARGIN = 46  # of the graph, around a node: its wires
 

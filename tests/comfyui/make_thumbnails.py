@@ -1,7 +1,7 @@
 """Makes the example workflows' thumbnails, the README's picture, icon and banner from real results.
 
-python -m tests.comfyui.make_thumbnails              after a change of the decoder, but for those of trainings
-python -m tests.comfyui.make_thumbnails stylize ...  only those workflows; a training takes minutes
+python -m tests.comfyui.make_thumbnails                       after a change of the decoder, but for those of trainings
+python -m tests.comfyui.make_thumbnails "11 Mix two styles"   only that workflow, or those; a training takes minutes
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from adain_core.images.resize import scale_short_side
 
 from .expected import EXAMPLES
 from .server import own_server
-from .workflows import to_api
+from .workflows import to_api, trains
 
 SECONDS = 3600  # a workflow may take: a training does
 THUMBNAIL = 512  # pixels, the longer side
@@ -32,7 +32,7 @@ BANNER = (1344, 576)  # pixels, the registry's 21:9
 
 
 def main() -> None:
-    stems = sys.argv[1:] or [path.stem for path in EXAMPLES.glob("*.json") if not path.stem.startswith("train")]
+    stems = sys.argv[1:] or [path.stem for path in EXAMPLES.glob("*.json") if not trains(path)]
     with own_server() as server:
         for stem in sorted(stems):
             prompt = to_api(json.loads((EXAMPLES / f"{stem}.json").read_text()), server.get("/object_info"))

@@ -56,7 +56,7 @@ def screenshot(page, kind: str) -> np.ndarray:
 def test_stylize_from_the_template_browser(page):
     page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.locator(".p-dialog").get_by_text(PACK_FOLDER).click()
-    page.get_by_test_id("template-workflow-stylize").click()
+    page.get_by_test_id("template-workflow-02 Stylize step by step").click()
     page.wait_for_function(f"{NODE.format('AdaINDecode')} && !document.querySelector('{MESSAGES}')")
     page.evaluate(
         """() => {
@@ -77,7 +77,7 @@ def test_stylize_from_the_template_browser(page):
 
 
 def test_load_style_shows_its_thumbnail(page):
-    load(page, "save_and_load_style")
+    load(page, "12 Save and load a style")
     page.evaluate("app.api.addEventListener('execution_success', () => { window.ended = true })")
     page.locator(RUN).first.click()
     page.wait_for_function("window.ended")
@@ -88,7 +88,7 @@ def test_load_style_shows_its_thumbnail(page):
 
 
 def test_help_panel(page):
-    load(page, "train_and_stylize")
+    load(page, "41 Train a decoder")
     page.evaluate(f"app.canvas.selectNode({NODE.format('AdaINTrainDecoder')})")
     page.get_by_test_id("info-button").click()
     help_page = Path(__file__).parents[2] / "web/docs/AdaINTrainDecoder.md"
@@ -101,7 +101,7 @@ def test_help_panel(page):
 def test_training_shows_previews_and_cancel_keeps_a_checkpoint(page, comfyui):
     for k, name in enumerate(("browser photos", "browser styles")):
         write_pictures(comfyui.base / "input" / name, 5, seed=k, size=(80, 90))
-    load(page, "train_and_stylize")
+    load(page, "41 Train a decoder")
     values = {"content_folder": "browser photos", "style_folder": "browser styles", "checkpoint_name": "browser"}
     values |= {"steps": 100_000, "batch_size": 2, "crop_size": 64, "save_every": 0, "preview_every": 2}
     node = NODE.format("AdaINTrainDecoder")
@@ -187,7 +187,7 @@ def test_pad_mathematics(page):
 
 
 def test_pad_sets_the_weights_by_mouse_and_keys(page):
-    load(page, "mix_two_styles")
+    load(page, "11 Mix two styles")
     pad = page.locator(PAD)
     drag(page, (0.5, 0.5), (0.8, 0.5))
     np.testing.assert_allclose(weights(page), [0.2, 0.8, 1, 1], atol=0.02)
@@ -215,7 +215,7 @@ def test_pad_sets_the_weights_by_mouse_and_keys(page):
 
 
 def test_pad_follows_the_weights_and_is_off_for_one_style(page):
-    load(page, "mix_two_styles")
+    load(page, "11 Mix two styles")
     pad, dot = page.locator(PAD), page.locator(f"{PAD} i")
     page.evaluate(f"{MIX}.widgets[0].value = 9; {MIX}.widgets[1].value = 3; app.canvas.setDirty(true)")
     page.wait_for_function(f"document.querySelector('{PAD} i').style.left === '25%'")
@@ -231,14 +231,14 @@ def test_pad_follows_the_weights_and_is_off_for_one_style(page):
 
 
 def test_pad_is_saved_with_the_workflow_as_its_numbers(page):
-    load(page, "mix_two_styles")
+    load(page, "11 Mix two styles")
     drag(page, (0.5, 0.5), (0.3, 0.5))
     kept = weights(page)
     saved = json.loads(page.evaluate("JSON.stringify(app.graph.serialize())"))
     assert next(node for node in saved["nodes"] if node["type"] == "AdaINStyleMix")["widgets_values"] == kept
     inputs = page.evaluate("app.graphToPrompt().then(prompt => Object.values(prompt.output))")
     assert "pad" not in next(node for node in inputs if node["class_type"] == "AdaINStyleMix")["inputs"]
-    load(page, "stylize")
+    load(page, "02 Stylize step by step")
     assert page.locator(PAD).count() == 0
     page.evaluate("workflow => app.loadGraphData(workflow)", saved)
     page.locator(PAD).wait_for()

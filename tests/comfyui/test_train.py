@@ -59,7 +59,7 @@ def cached(entry):
 
 def test_cancel_resume_decode(comfyui, folders):
     mine = {"content_folder": "train photos", "style_folder": "train styles", "checkpoint_name": "mine"}
-    prompt = workflow(comfyui, "train_and_stylize", **mine, steps=STEPS)
+    prompt = workflow(comfyui, "41 Train a decoder", **mine, steps=STEPS)
     train, decode = of_type(prompt, "AdaINTrainDecoder"), of_type(prompt, "AdaINDecode")
 
     run = comfyui.submit(prompt)
@@ -94,7 +94,7 @@ def test_cancel_resume_decode(comfyui, folders):
 
 
 def test_two_trainings_in_a_chain(comfyui, folders):
-    prompt = workflow(comfyui, "train_two_in_a_chain", steps=3)
+    prompt = workflow(comfyui, "42 Train in two stages", steps=3)
     entry = comfyui.wait(comfyui.submit(prompt))
     assert entry["status"]["status_str"] == "success", error_of(entry)
     first, second = (load_state(checkpoints(comfyui, name)[-1]) for name in ("small crops", "larger crops"))
@@ -104,6 +104,6 @@ def test_two_trainings_in_a_chain(comfyui, folders):
 
 
 def test_mistakes_are_said_on_the_node(comfyui, folders):
-    prompt = workflow(comfyui, "train_and_stylize", content_path="/no/such/folder", checkpoint_name="none")
+    prompt = workflow(comfyui, "41 Train a decoder", content_path="/no/such/folder", checkpoint_name="none")
     message = error_of(comfyui.wait(comfyui.submit(prompt)))
     assert "/no/such/folder: expected a folder of images, found nothing" in message

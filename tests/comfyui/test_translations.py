@@ -22,6 +22,10 @@ point => {
 """
 
 
+def load(page, stem: str) -> None:
+    page.evaluate("workflow => app.loadGraphData(workflow)", json.loads((EXAMPLES / f"{stem}.json").read_text()))
+
+
 @pytest.fixture(scope="module")
 def page(comfyui):
     if reason := why_no_browser():
@@ -29,7 +33,7 @@ def page(comfyui):
     before = comfyui.get("/settings")
     comfyui.post("/settings", {"Comfy.Locale": "zh", "LiteGraph.Node.TooltipDelay": 50})
     with open_page(comfyui) as page:
-        page.evaluate("workflow => app.loadGraphData(workflow)", json.loads((EXAMPLES / "stylize.json").read_text()))
+        load(page, "02 Stylize step by step")
         page.evaluate(f"app.canvas.ds.reset(); app.canvas.ds.offset = [700, 300].map((t, k) => t - {NODE}.pos[k])")
         page.wait_for_timeout(500)
         yield page
@@ -75,7 +79,7 @@ def test_help_with_its_pictures(page):
 
 
 def test_pad_of_style_mix(page):
-    page.evaluate("workflow => app.loadGraphData(workflow)", json.loads((EXAMPLES / "mix_two_styles.json").read_text()))
+    load(page, "11 Mix two styles")
     pad = page.locator(".adain-pad")
     assert pad.get_attribute("aria-label") == "\u98ce\u683c\u6743\u91cd"
     assert pad.get_attribute("aria-valuetext") == "\u98ce\u683c 1\uff1a50 %\uff0c\u98ce\u683c 2\uff1a50 %"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 _WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 _VIRTUAL = ("Note", "MarkdownNote")
 
@@ -32,6 +35,11 @@ def to_api(workflow: dict, definitions: dict) -> dict:
         assert not list(values), f"{node['type']}: more widget values than widgets"
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
+
+
+def trains(path: Path) -> bool:
+    """Whether an example workflow trains: takes minutes, and gives no picture that can be foretold."""
+    return any(node["type"] == "AdaINTrainDecoder" for node in json.loads(path.read_text())["nodes"])
 
 
 def is_widget(spec: list) -> bool:
