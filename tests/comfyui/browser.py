@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from .server import Server
+from .server import Installation, Server
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 _FLAGS = (
@@ -25,11 +25,17 @@ def why_no_browser() -> str | None:
     return None if Path(CHROMIUM).is_file() else f"no Chromium at {CHROMIUM}; set CHROMIUM"
 
 
+def canvases_of(installation: Installation | None) -> list[str]:
+    """How its front end can draw nodes: on LiteGraph's canvas, and as Vue components (Nodes 2.0)."""
+    return ["litegraph", "nodes2"] if installation and installation.since("0.33") else ["litegraph"]
+
+
 @contextmanager
-def open_page(server: Server, width: int = 1600, height: int = 1200) -> Iterator:
+def open_page(server: Server, width: int = 1600, height: int = 1200, canvas: str = "litegraph") -> Iterator:
     """A Playwright page with ComfyUI loaded in it."""
     from playwright.sync_api import sync_playwright
 
+    server.post("/settings", {"Comfy.VueNodes.Enabled": canvas == "nodes2"})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS.split())
         page = browser.new_page(viewport={"width": width, "height": height})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,8 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,33 +31,65 @@ _START_SECONDS = 180
 _POLL_SECONDS = 0.2
 
 
+@dataclass(frozen=True)
+class Installation:
+    """A ComfyUI on disk: its folder, the Python that runs it, and its version, such as ``0.33.0``."""
+
+    folder: Path
+    python: Path
+    version: str
+
+    def since(self, version: str) -> bool:
+        """Whether it is of this version, given as ``0.33``, or newer."""
+        return tuple(map(int, self.version.split(".")[:2])) >= tuple(map(int, version.split(".")))
+
+    @cached_property
+    def has_opencv(self) -> bool:
+        """Whether OpenCV is installed beside it."""
+        return subprocess.run([self.python, "-c", "import cv2"], capture_output=True).returncode == 0
+
+
 @contextmanager
 def own_server() -> Iterator[Server]:
-    """A ComfyUI for a script, stopped afterwards; ends the script where there is none."""
-    found = find_comfyui()
+    """The first ComfyUI found, for a script, stopped afterwards; ends the script where there is none."""
+    found = find_comfyuis()
     if isinstance(found, str):
         raise SystemExit(found)
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(*found, Path(folder))
+        server = Server(found[0], Path(folder))
         try:
             yield server
         finally:
             server.stop()
 
 
-def find_comfyui() -> tuple[Path, Path] | str:
-    """ComfyUI's folder and its Python, or the reason why there is none."""
-    places = [Path(p) for p in (os.environ.get("COMFYUI_PATH"),) if p]
-    if ROOT.parent.name == "custom_nodes":
-        places.append(ROOT.parent.parent)
-    places += [Path.home() / "ComfyUI", Path.home() / "comfy" / "ComfyUI"]
-    folder = next((place for place in places if (place / "main.py").is_file()), None)
-    if folder is None:
+def find_comfyuis() -> list[Installation] | str:
+    """Each ComfyUI there is, or the reason why there is none.
+
+    COMFYUI_PATH holds their folders, with ``os.pathsep`` between them. Without it they are looked for above the pack
+    and in the home folder.
+    """
+    given = [Path(path) for path in os.environ.get("COMFYUI_PATH", "").split(os.pathsep) if path]
+    places = given or [*_above(), *(Path.home() / name for name in ("ComfyUI", "comfy/ComfyUI", "ComfyUI-0.33"))]
+    folders = dict.fromkeys(place.resolve() for place in places if (place / "main.py").is_file())
+    if not folders:
         return f"no ComfyUI in {', '.join(map(str, places))}; set COMFYUI_PATH"
-    python = Path(os.environ.get("COMFYUI_PYTHON") or folder / ".venv" / "bin" / "python")
-    if not python.is_file():
-        return f"no Python of ComfyUI at {python}; set COMFYUI_PYTHON"
-    return folder, python
+    return [Installation(folder, _python_of(folder), _version_of(folder)) for folder in folders]
+
+
+def _above() -> list[Path]:
+    """The ComfyUI whose custom_nodes folder the pack is in."""
+    return [ROOT.parent.parent] if ROOT.parent.name == "custom_nodes" else []
+
+
+def _python_of(folder: Path) -> Path:
+    return Path(os.environ.get("COMFYUI_PYTHON") or folder / ".venv" / "bin" / "python")
+
+
+def _version_of(folder: Path) -> str:
+    found = re.search(r'__version__ = "(.+)"', (folder / "comfyui_version.py").read_text())
+    assert found, f"{folder}/comfyui_version.py: no version"
+    return found[1]
 
 
 class Server:
@@ -65,10 +100,12 @@ class Server:
         arguments: more command-line switches, such as ``--fp16-vae``.
 
     Attributes:
+        installation: which ComfyUI runs.
         startup: what it logged until it answered.
     """
 
-    def __init__(self, comfyui: Path, python: Path, base: Path, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, installation: Installation, base: Path, arguments: tuple[str, ...] = ()) -> None:
+        self.installation = installation
         self.base = base
         for name in ("custom_nodes", "input", "output", "temp", "user/default", "models"):
             (base / name).mkdir(parents=True, exist_ok=True)
@@ -78,11 +115,11 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.log = base / "log.txt"
-        command = [python, "main.py", "--port", str(self.port), "--base-directory", base, "--cpu"]
+        command = [installation.python, "main.py", "--port", str(self.port), "--base-directory", base, "--cpu"]
         command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *arguments]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [str(c) for c in command], cwd=comfyui, stdout=log, stderr=subprocess.STDOUT
+                [str(c) for c in command], cwd=installation.folder, stdout=log, stderr=subprocess.STDOUT
             )
         self.client = uuid.uuid4().hex
         self._wait()

@@ -27,10 +27,10 @@ RUN, CANCEL = '[data-testid="queue-button"]', 'button[aria-label="Cancel current
 
 
 @pytest.fixture(scope="module")
-def page(comfyui):
+def page(comfyui, canvas):
     if reason := why_no_browser():
         skip(reason)
-    with open_page(comfyui) as page:
+    with open_page(comfyui, canvas=canvas) as page:
         page.set_default_timeout(TIMEOUT)
         yield page
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from .required import skip
-from .server import ROOT, find_comfyui
+from .server import ROOT, Installation
 
 # Runs in ComfyUI's Python. "meta" stands for a GPU; it is never computed on.
 START = """
@@ -100,21 +99,16 @@ print("as ComfyUI says")
 """
 
 
-def run_inside(script: str) -> subprocess.CompletedProcess:
-    found = find_comfyui()
-    if isinstance(found, str):
-        skip(found)
-    comfyui, python = found
-    return subprocess.run(
-        [python, "-c", START + script, str(ROOT)], cwd=comfyui, capture_output=True, text=True, timeout=120
-    )
+def run_inside(installation: Installation, script: str) -> subprocess.CompletedProcess:
+    command = [installation.python, "-c", START + script, str(ROOT)]
+    return subprocess.run(command, cwd=installation.folder, capture_output=True, text=True, timeout=120)
 
 
-def test_all_weights_reach_the_device():
-    run = run_inside(WEIGHTS)
+def test_all_weights_reach_the_device(installation):
+    run = run_inside(installation, WEIGHTS)
     assert "every weight is on the device" in run.stdout, run.stderr[-2000:]
 
 
-def test_comfyuis_own_answers_about_memory_and_devices_are_used():
-    run = run_inside(ANSWERS)
+def test_comfyuis_own_answers_about_memory_and_devices_are_used(installation):
+    run = run_inside(installation, ANSWERS)
     assert "as ComfyUI says" in run.stdout, run.stderr[-2000:]

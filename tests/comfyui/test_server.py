@@ -13,7 +13,7 @@ from adain_core import Stylizer
 from adain_core.images.files import load_picture, to_image
 from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 
-from .server import ROOT, error_of, find_comfyui
+from .server import ROOT, error_of
 
 SIZE = 64
 
@@ -204,11 +204,8 @@ def test_pictures_without_transparency_are_stylized_whatever_mask_load_image_giv
         assert (shown[f"show_m{k}"] - shown[f"show_l{k}"]).abs().mean() > 0.05, name
 
 
+@pytest.mark.since("0.33")  # the switch
 def test_half_precision_between_nodes(start_comfyui):
-    found = find_comfyui()
-    assert not isinstance(found, str)
-    if "--fp16-intermediates" not in (found[0] / "comfy/cli_args.py").read_text():
-        pytest.skip("this ComfyUI has no --fp16-intermediates")
     server = start_comfyui("--fp16-intermediates")
     write_opaque(server.base / "input")
     prompt = graph(mask_size=17) | {"20": _node("LoadImage", image="frames.gif")}

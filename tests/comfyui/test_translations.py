@@ -27,12 +27,12 @@ def load(page, stem: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(comfyui):
+def page(comfyui, canvas):
     if reason := why_no_browser():
         skip(reason)
     before = comfyui.get("/settings")
     comfyui.post("/settings", {"Comfy.Locale": "zh", "LiteGraph.Node.TooltipDelay": 50})
-    with open_page(comfyui) as page:
+    with open_page(comfyui, canvas=canvas) as page:
         load(page, "02 Stylize step by step")
         page.evaluate(f"app.canvas.ds.reset(); app.canvas.ds.offset = [700, 300].map((t, k) => t - {NODE}.pos[k])")
         page.wait_for_timeout(500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from PIL import Image
 
 from adain_core import Stylizer
 
-from .expected import EXAMPLES, EXPECTED
+from .expected import EXAMPLES, EXPECTED, EXPECTED_WITH_OPENCV
 from .server import PACK_FOLDER
 from .workflows import is_widget, to_api, trains
 
@@ -23,8 +24,10 @@ def definitions(comfyui):
 
 
 @pytest.fixture(scope="module")
-def stylizer():
-    return Stylizer.load(device="cpu")
+def expected():
+    """The images of a workflow, computed once for all ComfyUIs."""
+    stylizer = Stylizer.load(device="cpu")
+    return cache(lambda stem, opencv: (EXPECTED_WITH_OPENCV if opencv else EXPECTED)[stem](stylizer))
 
 
 def read(stem: str) -> dict:
@@ -32,11 +35,11 @@ def read(stem: str) -> dict:
 
 
 @pytest.mark.parametrize("stem", EXPECTED)
-def test_workflow_equals_core(comfyui, definitions, stylizer, stem):
+def test_workflow_equals_core(comfyui, definitions, expected, stem):
     images = comfyui.run(to_api(read(stem), definitions), seconds=60)
-    expected = EXPECTED[stem](stylizer)
-    assert len(images) == len(expected)
-    for node, image in zip(sorted(images, key=int), expected, strict=True):
+    wanted = expected(stem, comfyui.installation.has_opencv)
+    assert len(images) == len(wanted)
+    for node, image in zip(sorted(images, key=int), wanted, strict=True):
         expected_levels = (image.movedim(1, 3) * 255).floor() / 255  # as PreviewImage rounds
         torch.testing.assert_close(images[node], expected_levels, atol=ONE_LEVEL + 1e-6, rtol=0)
 
