@@ -98,6 +98,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _option(group, "decay", "of the decay schedule: 1 / (1 + decay * step)")
     _option(group, "final", "share of it at the end of the cosine schedule")
     _option(group, "clip", "largest norm of the gradient; 0: no limit")
+    _option(group, "average", "decay of a running mean of the weights, which becomes the decoder; 0: the weights")
     _option(group, "precision", "of the convolutions; auto: float16 on CUDA, bfloat16 on CPUs that have it")
 
     group = parser.add_argument_group("an ablation of the paper")

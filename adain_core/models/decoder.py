@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import AdaINError, check_known
 from ..method.features import FEATURE_CHANNELS, feature_size
 from .padding import pad_one
+from .upsampled_convolution import UpsampledConv2d
 from .vgg import HALO, BiasedConvolution, blocks_of
 
 # The paper's ablations of normalization inside the decoder (section 7.1).
@@ -45,15 +46,18 @@ class Decoder(nn.Module):
         blocks = blocks_of(architecture)
         channels = [*(c for block in reversed(blocks) for c in reversed(block)), 3]
         outputs = channels[1:-1]
+        ends = [sum(len(block) for block in blocks[b:]) - 1 for b in range(1, len(blocks))]
+        self.upsample_after = frozenset(ends)
         # A convolution's mirror image maps its outputs back to its inputs.
-        convolutions = (nn.Conv2d(i, o, 3) for i, o in itertools.pairwise(channels))
+        convolutions = (
+            UpsampledConv2d(i, o) if k - 1 in self.upsample_after else nn.Conv2d(i, o, 3)
+            for k, (i, o) in enumerate(itertools.pairwise(channels))
+        )
         self.c = nn.ModuleList(convolutions)  # type: ignore[assignment]  # ModuleList has no element type
         if normalization != "none":
             self.n = nn.ModuleList(
                 nn.InstanceNorm2d(o, affine=True) if normalization == "instance" else nn.BatchNorm2d(o) for o in outputs
             )
-        ends = [sum(len(block) for block in blocks[b:]) - 1 for b in range(1, len(blocks))]
-        self.upsample_after = frozenset(ends)
 
     def forward(self, features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decodes features.
@@ -70,15 +74,17 @@ class Decoder(nn.Module):
         """
         x = check_features(features, size)
         last = len(self.c) - 1
-        for k, convolution in enumerate(self.c):
-            x = convolution(pad_one(x))
+        for k in range(len(self.c)):
+            x = self.convolve(k, x)
             if k < last:
                 if self.normalization != "none":
                     x = self.n[k](x)
                 x = F.relu(x, inplace=True)
-            if k in self.upsample_after:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
         return x if size is None else x[..., : size[0], : size[1]]
+
+    def convolve(self, k: int, x: Tensor) -> Tensor:
+        """Convolution k alone, with padding, and with upsampling before it where there is one."""
+        return self.c[k](x if k - 1 in self.upsample_after else pad_one(x))
 
 
 def check_features(features: Tensor, size: tuple[int, int] | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from ..errors import AdaINError, check_known
 from ..method.features import TAPS
 from ..models.decoder import NORMALIZATIONS
 from .optimization.schedule import SCHEDULES, SMALLEST_CROP, check_crop_sizes
-from .ranges import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, SHARE, WEIGHT, Range
+from .ranges import AT_LEAST_0, AT_LEAST_1, DECAY, POSITIVE, SEED, SHARE, WEIGHT, Range
 
 STYLE_LOSSES = ("mean-std", "gram")
 OPTIMIZERS = ("adam", "muon")
@@ -61,6 +61,8 @@ class TrainingConfig:
         optimizer: ``adam``, or ``muon`` (Adam for biases and the last layer).
         learning_rate, schedule, warmup, decay, final: see `schedule.learning_rate`.
         clip: largest norm of the gradient; 0: no limit.
+        average: decay of a running mean of the weights (`averaging.average_weights`), which is what is measured,
+            shown and saved; 0: the weights themselves.
         normalization: ``none``, or the paper's ablations ``instance`` and ``batch`` (section 7.1).
         precision: ``float32``, ``bfloat16``, ``float16`` (CUDA only); ``auto``: float16 on CUDA, bfloat16 on CPUs that
             compute in it, else float32. Weights, statistics and losses are float32 always.
@@ -95,6 +97,7 @@ class TrainingConfig:
     decay: float = _within(WEIGHT, 5e-5)
     final: float = _within(WEIGHT, 0.0)
     clip: float = _within(WEIGHT, 0.0)
+    average: float = _within(DECAY, 0.0)
     normalization: str = _one_of(NORMALIZATIONS, "none")
     precision: str = _one_of(PRECISIONS, "auto")
     seed: int = _within(SEED, 0)

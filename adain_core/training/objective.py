@@ -91,9 +91,10 @@ class Objective:
             pixels = reconstruction_loss(output, batch.content, identity)
             terms["reconstruction"] = (config.reconstruction_weight, pixels)
             if features and config.feature_weight > 0:
-                pairs = zip(features[:-1], taps[:-1] or features[:-1], strict=True)
+                # Without such samples both are 0, but a gradient of zeros through all features would cost its time.
+                pairs = zip(features[:-1], taps[:-1], strict=True) if len(identity) else ()
                 errors = [reconstruction_loss(found, wanted, identity) for found, wanted in pairs]
-                terms["features"] = (config.feature_weight, weighted_sum(errors))
+                terms["features"] = (config.feature_weight, weighted_sum(errors) if errors else pixels)
         if config.range_weight > 0:
             terms["range"] = (config.range_weight, range_loss(output))
         if config.color_weight > 0:

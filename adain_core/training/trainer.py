@@ -24,6 +24,7 @@ from .data.samples import Batch
 from .distributed import Processes
 from .evaluation import Evaluation, evaluate
 from .objective import Objective
+from .optimization.averaging import average_weights, averaged_copy
 from .optimization.optimizers import make_optimizers, set_learning_rate
 from .optimization.schedule import learning_rate
 from .run.folder import RunFolder
@@ -103,6 +104,7 @@ class Trainer:
         self._objective = Objective(self.encoder, self.config, setup.anchor)
         self.decoder = setup.decoder
         self._network = self.processes.wrap(self.decoder)
+        self._mean = averaged_copy(self.decoder) if self.config.average > 0 else None
         self.optimizers = make_optimizers(self.decoder, self.config.optimizer)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "float16")
         self.step = 0
@@ -115,6 +117,11 @@ class Trainer:
         self._previewed_step: int | None = None
         self._preview: Image.Image | None = None
         self.processes.wait()  # nobody writes before everybody has read
+
+    @property
+    def result(self) -> Decoder:
+        """The decoder as it is saved: the one in training, or the mean of its weights."""
+        return self.decoder if self._mean is None else self._mean
 
     @property
     def done(self) -> bool:
@@ -165,7 +172,7 @@ class Trainer:
                 if stop:
                     break
         self.finish()
-        return self.decoder.eval()
+        return self.result.eval()
 
     def step_on(self, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step on a batch. Returns the losses, still on the device."""
@@ -192,6 +199,8 @@ class Trainer:
         for optimizer in self.optimizers:
             self._scaler.step(optimizer)
         self._scaler.update()
+        if self._mean is not None:
+            average_weights(self._mean, self.decoder, config.average, self.step)
         return terms
 
     def batch(self, step: int) -> Batch:
@@ -258,7 +267,7 @@ class Trainer:
             self.encoder_id,
             self._inputs,
             self.history,
-            capture(self.decoder, self.optimizers),
+            capture(self.decoder, self._mean, self.optimizers),
             self._scaler.state_dict(),
         )
         self.folder.save_state(state, self.skipped)
@@ -269,7 +278,7 @@ class Trainer:
         if not self.processes.first or self._previewed_step == self.step:
             return None
         content, style = self._held_out
-        self.evaluation = evaluate(self.encoder, self.decoder, content, style)
+        self.evaluation = evaluate(self.encoder, self.result, content, style)
         self._previewed_step = self.step
         self._preview = sample_grid(
             {
@@ -284,7 +293,7 @@ class Trainer:
         return self._preview
 
     def _save_decoder(self) -> None:
-        self.folder.save_decoder(self.decoder, self._metadata())
+        self.folder.save_decoder(self.result, self._metadata())
 
     def _metadata(self) -> dict[str, str]:
         text = {"encoder": self.encoder_id, "steps": str(self.step), "training": self.config.to_json()}
@@ -295,7 +304,7 @@ class Trainer:
         return text | self.info
 
     def _restore(self, state: TrainingState, path: Path) -> None:
-        state.restore(self.decoder, self.optimizers, path)
+        state.restore(self.decoder, self._mean, self.optimizers, path)
         if state.scaler:
             self._scaler.load_state_dict(state.scaler)
         self.step = state.step

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...models.padding import pad_one
+from ...models.upsampled_convolution import interleave, phase_kernels
 from .kernel_choice import faster_than_direct
 from .winograd import convolve, transform_kernel
 
@@ -117,21 +118,12 @@ class MaxPool(Layer):
 class UpsampledConvolution(Layer):
     """Nearest-neighbour upsampling by 2, a 3x3 convolution with reflection padding, and ReLU, in one.
 
-    Of the three columns (rows) of pixels an output sees, two are copies of the same one. So each of the four output
-    phases is a 2x2 convolution of the map before upsampling, with the kernel's columns (rows) summed in pairs: 4 * 4
-    products per input pixel and channel pair instead of 4 * 9. Reflecting the upsampled border is repeating the border
-    before upsampling.
+    In phases, see `models.upsampled_convolution`.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        outputs, inputs = weight.shape[:2]
-        exact = weight.float().permute(0, 2, 3, 1)
-        rows = exact.new_empty(2, outputs, 2, 3, inputs)
-        kernels = exact.new_empty(2, 2, outputs, 2, 2, inputs)  # row and column of the phase, O, 2x2, I
-        _sum_pairs(exact.unbind(1), [row.unbind(1) for row in rows])
-        _sum_pairs(rows.unbind(3), [column.unbind(3) for column in kernels.unbind(1)])
-        self.weight = kernels.to(weight.dtype).view(4 * outputs, 2, 2, inputs).permute(0, 3, 1, 2)
-        self.outputs = outputs
+        self.weight = phase_kernels(weight.float()).to(weight.dtype)
+        self.outputs = weight.shape[0]
         self.bias = bias.repeat(4)
 
     def channels(self, given: int) -> int:
@@ -148,14 +140,7 @@ class UpsampledConvolution(Layer):
         first, last = _halves(rows)
         x = pad_one(x, "replicate", top=first == 0, bottom=last == height)
         phases = F.conv2d(x, self.weight, self.bias).relu_()
-        batch, _, height, width = phases.shape
-        height, width = height - 1, width - 1
-        phases = torch.unflatten(phases.permute(0, 2, 3, 1), 3, (2, 2, self.outputs))
-        out = phases.new_empty(batch, height, 2, width, 2, self.outputs)
-        for p in (0, 1):
-            for q in (0, 1):
-                out[:, :, p, :, q] = phases[:, p : p + height, q : q + width, p, q]
-        out = out.view(batch, 2 * height, 2 * width, self.outputs).permute(0, 3, 1, 2)
+        out = interleave(phases, self.outputs)
         return out[:, :, rows[0] - 2 * first : rows[1] - 2 * first]
 
 
@@ -223,12 +208,3 @@ def _halves(rows: Rows) -> Rows:
 
 def _even(rows: int) -> int:
     return rows + rows % 2
-
-
-def _sum_pairs(taps: Sequence[Tensor], phases: Sequence[Sequence[Tensor]]) -> None:
-    """Writes the 2-tap kernels of even and of odd outputs that a 3-tap kernel is on an upsampled row."""
-    first, middle, last = taps
-    phases[0][0].copy_(first)
-    torch.add(middle, last, out=phases[0][1])
-    torch.add(first, middle, out=phases[1][0])
-    phases[1][1].copy_(last)

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...models.decoder import Decoder
-from ...models.padding import pad_one
 
 # Mean and standard deviation the first outputs get: about those of photographs.
 _IMAGE_MEAN, _IMAGE_STD = 0.45, 0.25
@@ -36,11 +35,9 @@ def scale_to_unit_variance(decoder: Decoder, features: Tensor) -> None:
     last = len(decoder.c) - 1
     for k, convolution in enumerate(decoder.c):
         convolution.bias.zero_()
-        y = convolution(pad_one(x))
+        y = decoder.convolve(k, x)
         scale = (_IMAGE_STD if k == last else 1.0) / y.std().clamp(min=1e-6)
         mean = y.mean() * scale
         convolution.weight.mul_(scale)
         convolution.bias.fill_((_IMAGE_MEAN if k == last else 0.0) - mean)
         x = F.relu(y * scale - mean)
-        if k in decoder.upsample_after:
-            x = F.interpolate(x, scale_factor=2, mode="nearest")

@@ -33,7 +33,7 @@ class TrainingState:
         encoder_id: fingerprint of the encoder.
         inputs: fingerprints of what else the run was started with: the decoder, the anchor, the lists of images.
         history: the losses so far.
-        tensors: decoder, optimizers and random states, by prefixed name.
+        tensors: decoder, its mean, optimizers and random states, by prefixed name.
         scaler: the gradient scaler's state, float16 only.
     """
 
@@ -45,11 +45,15 @@ class TrainingState:
     tensors: dict[str, Tensor]
     scaler: dict[str, Any]
 
-    def restore(self, decoder: nn.Module, optimizers: Sequence[torch.optim.Optimizer], path: Path) -> None:
+    def restore(
+        self, decoder: nn.Module, mean: nn.Module | None, optimizers: Sequence[torch.optim.Optimizer], path: Path
+    ) -> None:
         """Puts everything back where `capture` took it from; AdaINError when it does not fit."""
-        weights = self._part("decoder.")
-        check_state(weights, decoder.state_dict(), path)
-        decoder.load_state_dict(weights)
+        for prefix, network in (("decoder.", decoder), ("mean.", mean)):
+            if network is not None:
+                weights = self._part(prefix)
+                check_state(weights, network.state_dict(), path)
+                network.load_state_dict(weights)
         for k, optimizer in enumerate(optimizers):
             empty = optimizer.state_dict()
             state: dict[int, dict[str, Tensor]] = {}
@@ -66,9 +70,13 @@ class TrainingState:
         return {key.removeprefix(prefix): tensor for key, tensor in self.tensors.items() if key.startswith(prefix)}
 
 
-def capture(decoder: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """The tensors of a training under prefixed names: ``decoder.``, ``optimizer.{k}.{parameter}.``, ``random.``."""
+def capture(
+    decoder: nn.Module, mean: nn.Module | None, optimizers: Sequence[torch.optim.Optimizer]
+) -> dict[str, Tensor]:
+    """A training's tensors, prefixed ``decoder.``, ``mean.``, ``optimizer.{k}.{parameter}.``, ``random.``."""
     tensors = {f"decoder.{key}": value for key, value in decoder.state_dict().items()}
+    if mean is not None:
+        tensors |= {f"mean.{key}": value for key, value in mean.state_dict().items()}
     for k, optimizer in enumerate(optimizers):
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{k}.{index}.{key}": value for key, value in state.items()}

@@ -31,12 +31,15 @@ def test_it_mirrors_the_encoder(architecture):
     assert not [m for m in decoder.modules() if isinstance(m, (nn.BatchNorm2d, nn.InstanceNorm2d))]
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("normalization", ["none", "instance", "batch"])
-def test_it_equals_a_plain_sequential(normalization):
-    decoder = Decoder(normalization=normalization)
+def test_it_equals_a_plain_sequential(normalization, training):
+    decoder = Decoder(normalization=normalization).train(training)
     layers: list[nn.Module] = []
     for k, convolution in enumerate(decoder.c):
-        layers += [nn.ReflectionPad2d(1), convolution]
+        plain = nn.Conv2d(convolution.in_channels, convolution.out_channels, 3)
+        plain.load_state_dict(convolution.state_dict())
+        layers += [nn.ReflectionPad2d(1), plain]
         if k < 8:
             if normalization != "none":
                 kind = nn.InstanceNorm2d if normalization == "instance" else nn.BatchNorm2d
@@ -44,10 +47,11 @@ def test_it_equals_a_plain_sequential(normalization):
             layers.append(nn.ReLU())
         if k in (0, 4, 6):
             layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
+    sequential = nn.Sequential(*layers).train(training)
     features = torch.randn(2, 512, 4, 5)
     with torch.no_grad():
         torch.testing.assert_close(
-            decoder(features, (30, 33)), nn.Sequential(*layers)(features)[..., :30, :33], atol=1e-5, rtol=1e-4
+            decoder(features, (30, 33)), sequential(features)[..., :30, :33], atol=1e-5, rtol=1e-4
         )
 
 

@@ -102,7 +102,7 @@ def test_authors_port_encoder(photo, tmp_path):
 def test_authors_port_decoder(tmp_path):
     modules: list[nn.Module] = []
     for k, convolution in enumerate(Decoder().c):
-        modules += [nn.ReflectionPad2d(1), convolution]
+        modules += [nn.ReflectionPad2d(1), nn.Conv2d(convolution.in_channels, convolution.out_channels, 3)]
         if k < 8:
             modules.append(nn.ReLU())
         if k in (0, 4, 6):

@@ -62,7 +62,6 @@ def test_a_run_leaves_a_folder_that_stylizes(folders, encoder, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_training_lowers_the_loss(folders, encoder, tmp_path):
     # The same two pairs again and again: the loss must fall by much.
     alone = {"content_weight": 0, "style_weight": 0, "identity_share": 1.0, "reconstruction_weight": 1.0}
@@ -74,8 +73,7 @@ def test_training_lowers_the_loss(folders, encoder, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
-@pytest.mark.parametrize("config", [TINY, REGULARIZED, replace(REGULARIZED, precision="bfloat16", seed=5)])
+@pytest.mark.parametrize("config", [TINY, REGULARIZED, replace(REGULARIZED, precision="bfloat16", average=0.8, seed=5)])
 def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start, tmp_path):
     start = start if config.anchor_weight else None
     whole = Trainer(encoder, config, *folders, tmp_path / "whole", start=start)
@@ -91,6 +89,18 @@ def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start
     first, second = (load_state(saved_states(run.folder.path / "checkpoints")[-1]).tensors for run in (whole, resumed))
     first.pop("random.cpu"), second.pop("random.cpu")
     assert equal(first, second)
+
+
+@pytest.mark.slow
+def test_the_mean_of_the_weights_is_what_is_saved(folders, encoder, tmp_path):
+    trainer = Trainer(encoder, replace(TINY, average=0.9), *folders, tmp_path / "run")
+    result = trainer.train()
+    saved, last = weights(trainer.folder.decoder), trainer.decoder.state_dict()
+    assert equal(saved, result.state_dict())
+    assert not equal(saved, last)
+    state = load_state(trainer.folder.checkpoints[-1]).tensors
+    assert equal(saved, {key.removeprefix("mean."): state[key] for key in state if key.startswith("mean.")})
+    assert equal(last, {key.removeprefix("decoder."): state[key] for key in state if key.startswith("decoder.")})
 
 
 @pytest.mark.slow
