@@ -13,6 +13,7 @@ from .nodes.style_files import LoadStyle, SaveStyle
 from .nodes.style_mix import StyleMix
 from .nodes.stylize import Stylize
 from .nodes.stylize_frames import StylizeFrames
+from .nodes.stylize_video import StylizeVideo
 from .nodes.train import TrainDecoder
 
 NODE_CLASS_MAPPINGS = {
@@ -30,6 +31,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINExampleImage": ExampleImage,
     "AdaINStylize": Stylize,
     "AdaINStylizeFrames": StylizeFrames,
+    "AdaINStylizeVideo": StylizeVideo,
     "AdaINTrainDecoder": TrainDecoder,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
@@ -47,6 +49,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINExampleImage": "Example Image",
     "AdaINStylize": "AdaIN Stylize",
     "AdaINStylizeFrames": "AdaIN Stylize Frames",
+    "AdaINStylizeVideo": "AdaIN Stylize Video",
     "AdaINTrainDecoder": "Train AdaIN Decoder",
 }
 WEB_DIRECTORY = "./web"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ from .errors import AdaINError
 
 _RANDOM_DIGITS = 8  # of a temporary file's name: .NAME.XXXXXXXX.ENDING
 _LONGEST_NAME = 255  # bytes, on most file systems
+_BLOCK = 1 << 20  # bytes
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # file systems that do not know how
 
 
@@ -58,6 +60,15 @@ def write_json(path: Path, value: object) -> None:
     """Writes a value as JSON, atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(_BLOCK):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def remove_leftovers(folder: Path, names: Iterable[str], before: float | None = None) -> None:

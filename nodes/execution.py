@@ -54,13 +54,20 @@ def decode(
     features: Features,
     tile_size: int = 0,
     progress: ProgressCallback | None = None,
+    device: torch.device | None = None,
 ) -> Tensor:
-    """`pipeline.decode` on ComfyUI's device; in smaller tiles if memory runs out."""
+    """`pipeline.decode` on ComfyUI's device; in smaller tiles if memory runs out.
+
+    Args:
+        decoder, features, tile_size, progress: as there.
+        device: where the images are kept; None: on the output device.
+    """
     model = decoder.load(_request(features.size[0] * features.size[1]))
     progress = progress or host.progress_bar(features.tensor.shape[0])
+    device = device or host.output_device()
 
     def run(tile_size: int, memory: int) -> Tensor:
-        return pipeline.decode(model, features, tile_size, progress, host.output_device(), memory)
+        return pipeline.decode(model, features, tile_size, progress, device, memory)
 
     return smaller_when_out_of_memory(
         run, tile_size, decoder.available_memory(), host.is_out_of_memory, host.free_cache
@@ -68,10 +75,26 @@ def decode(
 
 
 class ManagedPair:
-    """An encoder and a decoder that ComfyUI manages, for `frames.stylize_frames`."""
+    """An encoder and a decoder that ComfyUI manages, for `frames.stylize_frames` and `video.job.VideoJob`.
 
-    def __init__(self, encoder: host.ManagedModel[VGGEncoder], decoder: host.ManagedModel[Decoder]) -> None:
+    Args:
+        encoder, decoder: the pair.
+        device: where images come from and results are kept.
+    """
+
+    def __init__(
+        self, encoder: host.ManagedModel[VGGEncoder], decoder: host.ManagedModel[Decoder], device: torch.device
+    ) -> None:
         self._encoder, self._decoder = encoder, decoder
+        self.device = device
+
+    @property
+    def encoder(self) -> VGGEncoder:
+        return self._encoder.model
+
+    @property
+    def decoder(self) -> Decoder:
+        return self._decoder.model
 
     def encode(
         self,
@@ -82,7 +105,8 @@ class ManagedPair:
         memory: int | None = None,
     ) -> Features:
         """Features of images, kept where it suits their size. ComfyUI says how much memory there is."""
-        return encode(self._encoder, images, None, tile_size, progress, self._features_device(images))
+        device = self._features_device(images)
+        return encode(self._encoder, images, None, tile_size, progress or host.cancel_point, device)
 
     def decode(
         self,
@@ -92,15 +116,15 @@ class ManagedPair:
         progress: ProgressCallback | None = None,
         memory: int | None = None,
     ) -> Tensor:
-        """Images on the output device."""
-        return decode(self._decoder, features, tile_size, progress)
+        """Images on the pair's device."""
+        return decode(self._decoder, features, tile_size, progress or host.cancel_point, self.device)
 
     def _features_device(self, images: Tensor) -> torch.device:
-        """The compute device for features that are small beside its memory, else the output device."""
+        """The compute device for features that are small beside its memory, else the pair's device."""
         positions = math.prod(feature_size(*images.shape[2:]))
         size = len(images) * positions * FEATURE_CHANNELS * _FLOAT_BYTES
         small = size * _SMALL <= self._encoder.available_memory()
-        return host.compute_device() if small else host.output_device()
+        return host.compute_device() if small else self.device
 
 
 def stylize(
@@ -119,7 +143,7 @@ def stylize(
         ``[B, 3, H, W]`` on the output device.
     """
     return frames.stylize_frames(
-        ManagedPair(encoder, decoder),
+        ManagedPair(encoder, decoder, host.output_device()),
         content,
         [style],
         alpha,

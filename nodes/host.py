@@ -6,7 +6,9 @@ nowhere, models are looked for in the pack's own folder.
 
 from __future__ import annotations
 
+import io
 import ipaddress
+import tempfile
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +31,7 @@ try:
     import comfy.utils
     import folder_paths
     from comfy.cli_args import args
+    from comfy_api.input_impl import VideoFromFile
 except ImportError:
     management = None
 if hasattr(management, "supports_fp64"):
@@ -137,6 +140,12 @@ def progress_bar(total: int) -> Callable[..., None]:
     return update
 
 
+def cancel_point(done: int, total: int) -> None:
+    """A progress callback that shows nothing; where ComfyUI can cancel the run, from any thread."""
+    if management is not None:
+        management.throw_exception_if_processing_interrupted()
+
+
 def register_folders() -> None:
     """Tells ComfyUI where models and styles are, keeping what extra_model_paths.yaml put there."""
     if management is None:
@@ -211,6 +220,32 @@ def input_folder() -> Path:
 def output_folder() -> Path:
     """ComfyUI's output directory."""
     return Path("output") if management is None else Path(folder_paths.get_output_directory())
+
+
+def temp_folder() -> Path:
+    """ComfyUI's directory for temporary files, which it empties when it starts."""
+    return Path(tempfile.gettempdir()) if management is None else Path(folder_paths.get_temp_directory())
+
+
+def file_of_video(video: Any) -> str | io.BytesIO | None:
+    """The path or the bytes of the file that a VIDEO is in; None for one made of images.
+
+    Outside ComfyUI a VIDEO is a path.
+    """
+    if management is None:
+        return str(video)
+    return video.get_stream_source() if isinstance(video, VideoFromFile) else None
+
+
+def trim_of_video(video: Any) -> tuple[float, float]:
+    """The second at which a VIDEO begins in its file, and how many seconds it has; 0: to the end."""
+    # ComfyUI 0.3.64 cannot trim.
+    return video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
+
+
+def video_of_file(path: Path) -> Any:
+    """A file as VIDEO."""
+    return path if management is None else VideoFromFile(str(path))
 
 
 def make_room(memory_required: int) -> None:

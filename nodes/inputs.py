@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..adain_core.method.features import Features
 from ..adain_core.method.style import Style
+from ..adain_core.video.smoothing import DEFAULT_STRENGTH
 
 _ALPHA = {"default": 1.0, "min": 0.0, "max": 1.0, "step": 0.01}
 ALPHA = ("FLOAT", {**_ALPHA, "tooltip": "Content-style trade-off: 0 gives the very content back, 1 the full style."})
@@ -22,6 +23,27 @@ MASK = (
         "One, or one per image; stretched to the content when sizes differ. An empty mask counts as none."
     },
 )
+SMOOTHING = (
+    "FLOAT",
+    {
+        "default": DEFAULT_STRENGTH,
+        "min": 0.0,
+        "max": 0.95,
+        "step": 0.05,
+        "tooltip": "How much of the frames before is kept: 0 stylizes each frame by itself. Higher is calmer, but "
+        "strokes follow changes of light and shape later. Use 0 where the exposure of the whole picture flickers: "
+        "smoothing makes that worse.",
+    },
+)
+FLOW = (
+    "BOOLEAN",
+    {
+        "default": True,
+        "tooltip": "Carries the last result along the optical flow. Does most of the smoothing, and needs OpenCV "
+        "(opencv-python-headless); without it only statistics are smoothed.",
+    },
+)
+NO_OPENCV = "flow needs OpenCV: pip install opencv-python-headless. Only statistics are smoothed."
 TILE_SIZE = (
     "INT",
     {

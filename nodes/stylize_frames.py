@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from ..adain_core.video.optical_flow import flow_available
-from ..adain_core.video.smoothing import DEFAULT_STRENGTH, TemporalSmoother
+from ..adain_core.video.smoothing import TemporalSmoother
 from . import execution, host
 from .convert import to_comfy, to_core
-from .inputs import ALPHA, MASK
+from .inputs import ALPHA, FLOW, MASK, NO_OPENCV, SMOOTHING
 from .loaders import shared_model
 from .masks import mask_or_none
 from .types import CATEGORY
-
-NO_OPENCV = "flow needs OpenCV: pip install opencv-python-headless. Only statistics are smoothed."
 
 
 class StylizeFrames:
@@ -36,25 +34,8 @@ class StylizeFrames:
                 "content": ("IMAGE", {"tooltip": "Frames of one video, in order, of any size and number."}),
                 "style": ("IMAGE", {"tooltip": "One style image, or one per frame."}),
                 "alpha": ALPHA,
-                "smoothing": (
-                    "FLOAT",
-                    {
-                        "default": DEFAULT_STRENGTH,
-                        "min": 0.0,
-                        "max": 0.95,
-                        "step": 0.05,
-                        "tooltip": "How much of the frames before is kept: 0 stylizes each frame by itself. Higher is "
-                        "calmer, but strokes follow changes of light and shape later.",
-                    },
-                ),
-                "flow": (
-                    "BOOLEAN",
-                    {
-                        "default": True,
-                        "tooltip": "Carries the last result along the optical flow. Does most of the smoothing, and "
-                        "needs OpenCV (opencv-python-headless); without it only statistics are smoothed.",
-                    },
-                ),
+                "smoothing": SMOOTHING,
+                "flow": FLOW,
             },
             "optional": {
                 "mask": MASK,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -14,7 +13,7 @@ import torch
 from torchvision.models import VGG19_Weights
 
 from ..errors import AdaINError
-from ..files import atomic_write
+from ..files import atomic_write, sha256_of
 from ..progress import ProgressCallback
 from .foreign_weights import import_model, import_state
 from .model_files import load_encoder, save_model
@@ -100,7 +99,7 @@ def fetch_model(model: KnownModel, folder: str | Path, progress: ProgressCallbac
         # Downloaded by us, which shows progress and can be cancelled, to where torchvision's loader finds it. The hash
         # is checked by us, too: that loader trusts a file that exists already.
         cached = Path(torch.hub.get_dir()) / "checkpoints" / model.source
-        if not cached.is_file() or not _sha256(cached).startswith(model.sha256):
+        if not cached.is_file() or not sha256_of(cached).startswith(model.sha256):
             _download(model, cached, folder, progress)
         imported = import_state(model.torchvision.get_state_dict(progress=False, check_hash=True), model.url)
     else:
@@ -138,16 +137,8 @@ def _download(model: KnownModel, path: Path, folder: Path, progress: ProgressCal
         ) from None
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while part := file.read(_CHUNK):
-            digest.update(part)
-    return digest.hexdigest()
-
-
 def _check_hash(path: Path, expected: str, name: str | None = None) -> None:
-    found = _sha256(path)
+    found = sha256_of(path)
     if not found.startswith(expected):
         raise AdaINError(
             f"{name or path}: expected a file with SHA-256 {expected}, found {found}; it is damaged or another one"

@@ -8,18 +8,20 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import AdaINError
-from ..inference.frames import stylize_frames
+from ..inference.fast.forward import compile_from_now_on
+from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
-from ..inference.stylizer import Stylizer
 from ..method.adain import check_alpha
+from ..models.decoder import Decoder
 from ..models.model_files import fingerprint
+from ..models.vgg import VGGEncoder
 from ..threads import prefetch
 from .pyav import import_av
 from .reader import VideoFrame, VideoReader
@@ -32,6 +34,20 @@ SEGMENT_FRAMES = 48  # lost at most when a run is killed; each segment begins wi
 _AHEAD = 2  # frames that wait between two threads
 
 
+class VideoModels(Models, Protocol):
+    """The pair a video is stylized with: `Stylizer`, or what ComfyUI manages."""
+
+    @property
+    def encoder(self) -> VGGEncoder: ...
+
+    @property
+    def decoder(self) -> Decoder: ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where frames are brought to and results are taken from."""
+
+
 class VideoJob:
     """One video to stylize.
 
@@ -40,8 +56,8 @@ class VideoJob:
     next run with the same settings goes on from them and makes the same video as one without interruption.
 
     Args:
-        stylizer: the models.
-        source: anything FFmpeg reads.
+        models: the pair.
+        source: anything FFmpeg reads, or its reader.
         output: ``.mp4``, ``.mov`` or ``.mkv``; replaced when it exists. Pictures are in H.264.
         styles: style images ``[1, 3, h, w]`` RGB 0..1, each encoded once.
         keys: the frame at which each style is reached, see `style_keyframes`; None: their even mix throughout.
@@ -54,6 +70,7 @@ class VideoJob:
     Attributes:
         done: frames finished so far, those of an earlier run included.
         total: frames in the source, None when it does not say; an estimate in some formats.
+        latest: the frame finished last in this run.
 
     Raises:
         AdaINError: a source that is no video, an output that cannot be written, a value outside its range, or
@@ -62,8 +79,8 @@ class VideoJob:
 
     def __init__(
         self,
-        stylizer: Stylizer,
-        source: str | Path,
+        models: VideoModels,
+        source: str | Path | VideoReader,
         output: str | Path,
         styles: Sequence[Tensor],
         keys: Sequence[int] | None = None,
@@ -73,25 +90,27 @@ class VideoJob:
         flow: bool = False,
         compile: bool = False,
     ) -> None:
-        self.stylizer, self.alpha, self.crf = stylizer, check_alpha(alpha), crf
+        self.models, self.alpha, self.crf = models, check_alpha(alpha), crf
         if not 0 <= crf <= MAX_CRF:
             raise AdaINError(f"crf: expected a number from 0 (best) to {MAX_CRF}, found {crf}")
         check_keys(len(styles), keys)
         if flow and smooth == 0:
             raise AdaINError("flow: expected smoothing above 0 with it, found 0")
         self.smoother = TemporalSmoother(smooth, flow) if smooth else None
-        self.reader = VideoReader(source)
-        self.source, self.output = Path(source), Path(output)
+        self.reader = source if isinstance(source, VideoReader) else VideoReader(source)
+        self.source, self.output = self.reader.path, Path(output)
         if self.output.is_dir():
             raise AdaINError(f"{output}: expected a file to write, found a folder")
         if self.output.exists() and self.output.samefile(self.source):
             raise AdaINError(f"{output}: expected another file than the source, found the same")
         check_container(self.output, self.source, self.reader.info)
-        switches = {"smooth": smooth, "flow": flow, "compile": compile}
-        self.segments = SegmentFolder(self.output, self._settings(styles, keys) | switches)
-        self.track = StyleTrack([stylizer.style(pixels) for pixels in styles], keys)
+        controls = {"alpha": alpha, "crf": crf, "smooth": smooth, "flow": flow, "compile": compile}
+        self.segments = SegmentFolder(self.output, video_settings(models, self.reader, styles, keys, **controls))
+        self.track = StyleTrack([models.encode(pixels).style for pixels in styles], keys)
         if compile:  # not before: each style image may have a size of its own
-            stylizer.compile()
+            compile_from_now_on(models.encoder)
+            compile_from_now_on(models.decoder)
+        self.latest: VideoFrame | None = None
         self.done = 0
         self._last: int | None = None  # time stamp of the last finished frame
         for segment in self.segments.segments():
@@ -136,7 +155,7 @@ class VideoJob:
 
     def _stylized(self, decoded: Generator[VideoFrame, None, None], start: int) -> Generator[VideoFrame, None, None]:
         with closing(decoded):
-            for frame, levels in from_device(self._levels(decoded, start), self.stylizer.device, torch.device("cpu")):
+            for frame, levels in from_device(self._levels(decoded, start), self.models.device, torch.device("cpu")):
                 yield replace(frame, levels=levels.numpy().astype(frame.levels.dtype))
 
     def _levels(
@@ -144,12 +163,12 @@ class VideoJob:
     ) -> Generator[tuple[VideoFrame, Tensor], None, None]:
         """Frames with their stylized levels, ``[H, W, 3]`` on the device."""
         frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in decoded)
-        inputs = to_device(frames, self.stylizer.device, torch.float32)
+        inputs = to_device(frames, self.models.device, torch.float32)
         for number, (frame, levels) in enumerate(inputs, start):
             largest = np.iinfo(frame.levels.dtype).max
             pixels = levels / largest
             style = self.track.at(number)
-            result = stylize_frames(self.stylizer, pixels, [style], self.alpha, smoother=self.smoother)
+            result = stylize_frames(self.models, pixels, [style], self.alpha, smoother=self.smoother)
             if self.smoother is not None and (number + 1) % SEGMENT_FRAMES == 0:
                 self._states[number // SEGMENT_FRAMES] = self.smoother.state()
             rounded = (result[0].permute(1, 2, 0) * largest).round()
@@ -166,25 +185,34 @@ class VideoJob:
     ) -> Iterator[VideoFrame]:
         for frame in frames:
             yield frame
-            self.done += 1
+            self.done, self.latest = self.done + 1, frame
             if progress is not None:
                 progress(self.done, self.total)
 
-    def _settings(self, styles: Sequence[Tensor], keys: Sequence[int] | None) -> dict[str, Any]:
-        file = self.source.stat()
-        encoder, decoder = self.stylizer.encoder, self.stylizer.decoder
-        digest = hashlib.sha256()
-        for pixels in styles:
-            digest.update(repr(tuple(pixels.shape)).encode() + pixels.cpu().contiguous().numpy().tobytes())
-        return {
-            "source": [file.st_size, file.st_mtime_ns],
-            "encoder": encoder.fingerprint,
-            "decoder": fingerprint(decoder.state_dict(), decoder.architecture),
-            "precision": str(next(decoder.parameters()).dtype),
-            "styles": digest.hexdigest(),
-            "keys": None if keys is None else list(keys),
-            "alpha": self.alpha,
-            "crf": self.crf,
-            "frames per segment": SEGMENT_FRAMES,
-            "libavcodec": list(import_av().library_versions["libavcodec"]),
-        }
+
+def video_settings(
+    models: VideoModels, reader: VideoReader, styles: Sequence[Tensor], keys: Sequence[int] | None, **controls: float
+) -> dict[str, Any]:
+    """All that a stylized video depends on, as JSON has it.
+
+    Args:
+        models, styles, keys: as in `VideoJob`.
+        reader: of the source, which is known by its size and the time it changed.
+        controls: the other settings of `VideoJob`.
+    """
+    file, info = reader.path.stat(), reader.info
+    digest = hashlib.sha256()
+    for pixels in styles:
+        digest.update(repr(tuple(pixels.shape)).encode() + pixels.cpu().contiguous().numpy().tobytes())
+    return {
+        "source": [file.st_size, file.st_mtime_ns],
+        **({"part": info.part} if info.start or info.end else {}),
+        "encoder": models.encoder.fingerprint,
+        "decoder": fingerprint(models.decoder.state_dict(), models.decoder.architecture),
+        "precision": str(next(models.decoder.parameters()).dtype),
+        "styles": digest.hexdigest(),
+        "keys": None if keys is None else list(keys),
+        **controls,
+        "frames per segment": SEGMENT_FRAMES,
+        "libavcodec": list(import_av().library_versions["libavcodec"]),
+    }

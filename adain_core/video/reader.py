@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ _UNMARKED = 2
 _BT601 = 5
 _SPACES = (1, 2, 4, 5, 6, 7, 9)  # those FFmpeg converts; 2 as BT.601
 _LIMITED, _FULL = 1, 2
+_MICROSECONDS = 10**6
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class VideoInfo:
         pixel_aspect: width of a pixel by its height, as stored.
         deep: more than 8 bits per channel.
         color: of the stored pixels.
+        start: the second of the source that is 0 here; what is shown before is left out.
+        end: the second of the source from which on nothing is shown; None: all of it.
     """
 
     size: tuple[int, int]
@@ -68,6 +71,8 @@ class VideoInfo:
     pixel_aspect: Fraction | None
     deep: bool
     color: Color
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -79,13 +84,23 @@ class VideoInfo:
         """Units of the time base from frame to frame, at least 1."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
+    @property
+    def start_stamp(self) -> int:
+        """`start` in units of the time base."""
+        return int(self.start / self.time_base)
+
+    @property
+    def part(self) -> str:
+        """`start` and `end` in words."""
+        return f"from second {float(self.start)}" + ("" if self.end is None else f" to {float(self.end)}")
+
 
 @dataclass(frozen=True)
 class VideoFrame:
     """One frame.
 
     Attributes:
-        pts: when it is shown, in units of the time base.
+        pts: when it is shown, in units of the time base, counted from the start.
         levels: ``[H, W, 3]`` RGB, upright; uint8, or uint16 of a deep video.
     """
 
@@ -98,6 +113,8 @@ class VideoReader:
 
     Args:
         path: anything FFmpeg reads.
+        start: seconds to leave out at the beginning.
+        duration: seconds to read from there; 0: to the end.
 
     Attributes:
         info: see `VideoInfo`.
@@ -109,7 +126,7 @@ class VideoReader:
             other than damage to the file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, start: float = 0.0, duration: float = 0.0) -> None:
         self.path = Path(path)
         self.damaged = self.last_duration = 0
         if not self.path.is_file():
@@ -118,7 +135,7 @@ class VideoReader:
             first = next(self._decoded(container, stream), None)
             if first is None:
                 raise AdaINError(f"{path}: expected a video, but none of its frames can be decoded")
-            self.info = _info(container, stream, first)
+            self.info = _part(_info(container, stream, first), _exact(start), _exact(duration))
         self.damaged = 0
 
     def frames(self, after: int | None = None) -> Generator[VideoFrame, None, None]:
@@ -126,25 +143,52 @@ class VideoReader:
 
         Args:
             after: only frames after the one with this time stamp.
+
+        Raises:
+            AdaINError: the part to read has no frames.
         """
+        first = self.info.start_stamp
         with self._opened() as (container, stream):
-            timed = self._timed(container, stream) if after is None else self._later(container, stream, after)
+            if after is not None:
+                timed = self._later(container, stream, first + after)
+            elif first > 0:
+                timed = self._from(container, stream, first)
+            else:
+                timed = self._timed(container, stream)
+            empty = after is None
             for pts, frame in timed:
-                yield VideoFrame(pts, self._upright(frame))
+                empty = False
+                yield VideoFrame(pts - first, self._upright(frame))
+        if empty:
+            raise AdaINError(f"{self.path}: expected frames {self.info.part}, found none")
 
     def _later(self, container: InputContainer, stream: VideoStream, after: int) -> Iterator[tuple[int, AVFrame]]:
-        """The frames after a time stamp, from the nearest key frame where seeking finds one, else from the start."""
-        if self._increases_to(after) and self._seek(container, stream, after):
-            sought = self._timed(container, stream)
-            pts, frame = next(sought, (None, None))
-            if pts is not None and frame is not None and frame.key_frame and pts <= after:
-                while pts is not None and pts < after:
-                    pts, frame = next(sought, (None, None))
-                if pts == after:
-                    yield from sought
-                    return
+        """The frames after a time stamp."""
+        sought = self._sought(container, stream, after)
+        pts, _ = next(sought, (None, None))
+        if pts == after:
+            yield from sought
+            return
         with self._opened() as (container, stream):
             yield from ((pts, frame) for pts, frame in self._timed(container, stream) if pts > after)
+
+    def _from(self, container: InputContainer, stream: VideoStream, first: int) -> Iterator[tuple[int, AVFrame]]:
+        """The frames from a time stamp on."""
+        sought = self._sought(container, stream, first)
+        found = next(sought, None)
+        if found is not None:
+            yield from chain([found], sought)
+            return
+        with self._opened() as (container, stream):
+            yield from dropwhile(lambda item: item[0] < first, self._timed(container, stream))
+
+    def _sought(self, container: InputContainer, stream: VideoStream, first: int) -> Iterator[tuple[int, AVFrame]]:
+        """The frames from a time stamp on, read from the nearest key frame; none where seeking does not find one."""
+        if self._increases_to(first) and self._seek(container, stream, first):
+            timed = self._timed(container, stream)
+            pts, frame = next(timed, (None, None))
+            if pts is not None and frame is not None and frame.key_frame and pts <= first:
+                yield from dropwhile(lambda item: item[0] < first, chain([(pts, frame)], timed))
 
     def _seek(self, container: InputContainer, stream: VideoStream, pts: int) -> bool:
         try:
@@ -207,12 +251,15 @@ class VideoReader:
         """FFmpeg's frames with time stamps that increase: one that is missing or too early is replaced."""
         names, offset = stamp_names(container), clock_offset(container, stream)
         last: int | None = None
+        end = None if self.info.end is None else int(self.info.end / self.info.time_base)
         self.damaged = 0
         for frame in self._decoded(container, stream):
             known = [pts - offset for pts in (getattr(frame, name) for name in names) if pts is not None]
             pts = known[0] if known else None
             if pts is None or (last is not None and pts <= last):
                 pts = 0 if last is None else last + self.info.frame_duration
+            if end is not None and pts >= end:
+                return
             last, self.last_duration = pts, frame.duration or 0
             yield pts, frame
 
@@ -251,6 +298,22 @@ def _info(container: InputContainer, stream: VideoStream, first: AVFrame) -> Vid
         deep=max(component.bits for component in first.format.components) > 8,
         color=_color(first),
     )
+
+
+def _exact(seconds: float) -> Fraction:
+    """As a user means it: 1.2 is no less than 6/5."""
+    return Fraction(seconds).limit_denominator(_MICROSECONDS)
+
+
+def _part(info: VideoInfo, start: Fraction, duration: Fraction) -> VideoInfo:
+    """Of a part of the video, from a second on; duration 0: to the end."""
+    if not start and not duration:
+        return info
+    frames = None if info.frames is None else max(0, info.frames - round(start * info.rate))
+    if duration:
+        longest = max(1, round(duration * info.rate))
+        frames = longest if frames is None else min(frames, longest)
+    return replace(info, frames=frames, start=start, end=start + duration if duration else None)
 
 
 def _color(frame: AVFrame) -> Color:

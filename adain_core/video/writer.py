@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain
+from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ WRITABLE = (".mp4", ".mov", ".mkv")
 SEGMENT_SUFFIX = ".nut"  # keeps any time base and time stamps exactly, if they are not negative
 _SHIFT = 1 << 32  # added to time stamps in segments: decoding times begin before the first frame
 MAX_CRF = 51
+_TRIED = 64  # packets of sound, of all tracks together
 _ENCODER = "libx264"
 
 
@@ -48,8 +49,33 @@ def check_container(path: str | Path, source: Path, info: VideoInfo) -> None:
         raise AdaINError(
             f"{path}: expected a name ending in {', '.join(WRITABLE)}, found {path.suffix or 'no ending'!r}"
         )
-    with TemporaryDirectory() as folder, _joined(Path(folder, "empty").with_suffix(path.suffix), source, info, crf=0):
-        pass
+    av = import_av()
+    # Some sound is refused only when the file ends, so a little of it is tried.
+    try:
+        with TemporaryDirectory() as folder:
+            trial = Path(folder, "trial").with_suffix(path.suffix)
+            with _joined(trial, source, info, crf=0) as (container, _, sound):
+                for _, stream, packet in islice(sound, _TRIED):
+                    packet.stream = stream
+                    container.mux(packet)
+    except av.FFmpegError as error:
+        raise _refusal(path, error) from None
+
+
+def container_for(source: Path, info: VideoInfo) -> str:
+    """The ending of a format that takes the source's sound: ``.mp4``, or ``.mkv`` where that does not.
+
+    Args:
+        source, info: as in `check_container`.
+
+    Raises:
+        AdaINError: neither does.
+    """
+    with suppress(AdaINError):
+        check_container("video.mp4", source, info)
+        return ".mp4"
+    check_container("video.mkv", source, info)
+    return ".mkv"
 
 
 def unknown_sound_tracks(source: Path) -> int:
@@ -125,11 +151,15 @@ def _joined(
                 copies[audio.index].metadata.update(audio.metadata)
             container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
-            raise AdaINError(
-                f"output: expected a format that holds the source's pictures and sound, found {path.suffix}, "
-                f"which does not ({error}); .mkv holds nearly any"
-            ) from None
-        yield container, video, _sound(original, source, copies)
+            raise _refusal(path, error) from None
+        yield container, video, _sound(original, source, info, copies)
+
+
+def _refusal(path: Path, error: Exception) -> AdaINError:
+    return AdaINError(
+        f"output: expected a format that holds the source's pictures and sound, found {path.suffix}, "
+        f"which does not ({error}); .mkv holds nearly any"
+    )
 
 
 def _add_video(container: OutputContainer, info: VideoInfo, crf: float) -> _Stream:
@@ -210,18 +240,22 @@ def _timed(
 
 
 def _sound(
-    original: InputContainer, path: Path, copies: dict[int, _Stream]
+    original: InputContainer, path: Path, info: VideoInfo, copies: dict[int, _Stream]
 ) -> Iterator[tuple[float, _Stream, _Packet]]:
     """The packets of sound: seconds, the stream that each goes to, and the packet.
+
+    Of a part of the video those that begin within it: a few milliseconds of its beginning may be missing.
 
     Args:
         original: the source.
         path: its file, for errors.
+        info: its pictures, which say the part.
         copies: the streams to write to, by their numbers in the source.
     """
     if not copies:
         return
-    start = clock_start(original)
+    start = clock_start(original) + info.start
+    length = None if info.end is None else info.end - info.start
     packets: Iterator[_Packet] = original.demux(_sound_tracks(original))
     while True:
         try:
@@ -235,4 +269,6 @@ def _sound(
             offset = round(start / packet.time_base)
             packet.pts, packet.dts = (None if time is None else time - offset for time in (packet.pts, packet.dts))
             time = packet.dts if packet.dts is not None else packet.pts or 0
-            yield float(time * packet.time_base), copies[packet.stream_index], packet
+            seconds = time * packet.time_base
+            if (seconds >= 0 or not info.start) and (length is None or seconds < length):
+                yield float(seconds), copies[packet.stream_index], packet

@@ -1,0 +1,154 @@
+"""AdaIN Stylize Video: a whole video, frame by frame from file to file."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..adain_core.errors import AdaINError
+from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.video.job import SEGMENT_FRAMES, VideoJob, video_settings
+from ..adain_core.video.optical_flow import flow_available
+from ..adain_core.video.writer import MAX_CRF
+from . import host
+from .convert import to_core
+from .execution import ManagedPair
+from .inputs import ALPHA, FLOW, NO_OPENCV, SMOOTHING
+from .loaders import shared_model
+from .types import CATEGORY
+from .video_files import FOLDER, reader_of, result_path
+
+_PREVIEW_SECONDS = 1.0  # at least, from preview to preview
+_BYTE = 8  # bits
+
+
+class StylizeVideo:
+    """AdaIN Stylize Video."""
+
+    DESCRIPTION = (
+        "Stylizes a video of any length in constant memory, with the models that come with the pack. Sound and time "
+        "stamps stay. When you cancel, finished parts are kept, and the next run goes on from there."
+    )
+    CATEGORY = CATEGORY
+    SEARCH_ALIASES = ["video style transfer", "long video", "flicker", "temporal consistency", "optical flow", "adain"]
+    RETURN_TYPES = ("VIDEO",)
+    RETURN_NAMES = ("video",)
+    OUTPUT_TOOLTIPS = (f"The video in that style, in H.264 and with its sound. Its file is in output/{FOLDER}.",)
+    FUNCTION = "stylize"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "content": ("VIDEO", {"tooltip": "The video to stylize, of any length, from Load Video."}),
+                "style": (
+                    "IMAGE",
+                    {"tooltip": "One style image, or several as a batch: mixed evenly, or one after the other by keys."},
+                ),
+                "alpha": ALPHA,
+                "smoothing": SMOOTHING,
+                "flow": FLOW,
+            },
+            "optional": {
+                "keys": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "tooltip": "For several style images: the frame at which each is reached, counted from 0, such "
+                        "as 0 120 240; in between, styles blend. Empty: their even mix throughout.",
+                    },
+                ),
+                "crf": (
+                    "FLOAT",
+                    {
+                        "default": 18.0,
+                        "min": 0.0,
+                        "max": float(MAX_CRF),
+                        "step": 1.0,
+                        "advanced": True,
+                        "tooltip": "Quality of the video: 0 is best and large, 51 worst.",
+                    },
+                ),
+            },
+            "hidden": {"node_id": "UNIQUE_ID"},
+        }
+
+    def stylize(self, content, style, alpha, smoothing, flow, keys="", crf=18.0, node_id=None):
+        encoder = shared_model("encoder", DEFAULT_ENCODER)
+        decoder = shared_model("decoder", DEFAULT_DECODER)
+        notes = []
+        if flow and not flow_available():
+            notes.append(NO_OPENCV)
+            flow = False
+        pair = ManagedPair(encoder, decoder, host.compute_device())
+        styles = list(to_core(style, "style").float().split(1))
+        controls = {"alpha": alpha, "crf": crf, "smooth": smoothing, "flow": flow and smoothing > 0, "compile": False}
+        frames, reader = _frames_of(keys), reader_of(content)
+        path = result_path(reader, video_settings(pair, reader, styles, frames, **controls))
+        if not path.is_file():
+            job = VideoJob(pair, reader, path, styles, frames, **controls)
+            _run(job, node_id, notes)
+            notes += _left_out(job)
+        host.show_text(node_id, *notes, f"The video is in output/{FOLDER}: {path.name}")
+        return (host.video_of_file(path),)
+
+
+def _frames_of(keys: str) -> list[int] | None:
+    """The frames in that text; None if it is empty."""
+    try:
+        return [int(number) for number in re.split(r"[\s,;]+", keys.strip())] if keys.strip() else None
+    except ValueError:
+        raise AdaINError(f"keys: expected frame numbers such as 0 120, found {keys!r}") from None
+
+
+def _run(job: VideoJob, node_id: str | None, notes: list[str]) -> None:
+    """Makes the video, with progress and previews on the node."""
+    if job.done:
+        notes = [*notes, f"Goes on from frame {job.done}."]
+    host.show_text(node_id, *notes)
+    begun = job.done
+    bar = host.progress_bar(job.total or 1)
+    shown = time.monotonic()
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal shown
+        preview = None
+        if time.monotonic() - shown >= _PREVIEW_SECONDS:
+            preview, shown = _preview(job), time.monotonic()
+        # Some formats know only about how many frames there are, some nothing.
+        bar(done, max(total or done + 1, done), preview)
+
+    try:
+        progress(begun, job.total)
+        job.run(progress)
+    except host.CANCELLED:
+        kept = job.done // SEGMENT_FRAMES * SEGMENT_FRAMES
+        host.show_text(
+            node_id,
+            f"Cancelled. Frames kept: {kept} of {job.total or 'an unknown number'}.",
+            "To go on, queue again without changes.",
+        )
+        raise
+
+
+def _preview(job: VideoJob) -> Any:
+    """The frame finished last, as an image; None before the first one."""
+    if job.latest is None:
+        return None
+    levels = job.latest.levels
+    return Image.fromarray(levels if levels.dtype == np.uint8 else (levels >> _BYTE).astype(np.uint8))
+
+
+def _left_out(job: VideoJob) -> list[str]:
+    """What of the source is not in the result."""
+    notes = []
+    if job.sound_left_out:
+        notes.append(f"Sound tracks of an unknown kind, left out: {job.sound_left_out}.")
+    if job.damaged:
+        notes.append(f"Damaged packets, left out: {job.damaged}.")
+    return notes

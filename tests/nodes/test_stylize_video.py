@@ -1,0 +1,158 @@
+"""AdaIN Stylize Video: what the command makes, where the file goes, progress, cancel and going on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from adain_core import Stylizer
+from adain_core.images.files import load_picture
+from adain_core.video import job as core_job
+
+pytest.importorskip("av")
+
+from adain_core.video.job import VideoJob
+from tests.adain_core.clips import levels_of, sound_of, write_clip
+
+FRAMES = 12
+
+
+@pytest.fixture
+def node(pack):
+    return pack.NODE_CLASS_MAPPINGS["AdaINStylizeVideo"]
+
+
+@pytest.fixture
+def module(pack, node, tmp_path, monkeypatch):
+    """The node's module, its output in a temporary folder, its segments short."""
+    module = __import__(node.__module__, fromlist=["StylizeVideo"])
+    monkeypatch.setattr(module.host, "output_folder", lambda: tmp_path / "output")
+    for job in (__import__(f"{pack.__name__}.adain_core.video.job", fromlist=["job"]), core_job, module):
+        monkeypatch.setattr(job, "SEGMENT_FRAMES", 5)
+    return module
+
+
+@pytest.fixture
+def said(module, monkeypatch):
+    lines = []
+    monkeypatch.setattr(module.host, "show_text", lambda node_id, *more: lines.extend(more))
+    return lines
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_clip(tmp_path / "clip.mp4", FRAMES)
+
+
+@pytest.fixture
+def styles(examples):
+    """Two of the same size, as IMAGE."""
+    pixels = [load_picture(examples / f"style_{n}.jpg").pixels[..., 100:164, 100:164] for n in ("tissue", "honeywave")]
+    return [x.movedim(1, 3) for x in pixels]
+
+
+def stylize(node, content, style, smoothing=0.0, flow=False, **options):
+    (result,) = node().stylize(content, style, 1.0, smoothing, flow, **options)
+    return result
+
+
+def test_equals_the_command(node, module, clip, styles, tmp_path):
+    result = stylize(node, clip, styles[0], 0.6)
+    expected = tmp_path / "expected.mp4"
+    VideoJob(Stylizer.load(device="cpu"), clip, expected, [styles[0].movedim(3, 1)], smooth=0.6).run()
+    assert abs(levels_of(result).astype(int) - levels_of(expected)).max() <= 2
+    assert sound_of(result) == sound_of(clip)
+    assert result.parent == tmp_path / "output/adain_video"
+    assert [path.name for path in result.parent.iterdir()] == [result.name]
+
+
+def test_styles_of_a_batch_are_mixed_or_follow_each_other(node, module, clip, styles, tmp_path):
+    both = torch.cat(styles)
+    pixels = [x.movedim(3, 1) for x in styles]
+    for keys in (None, [2, 8]):
+        result = stylize(node, clip, both, keys="" if keys is None else " 2, 8 ", crf=4.0)
+        expected = tmp_path / f"{keys}.mp4"
+        VideoJob(Stylizer.load(device="cpu"), clip, expected, pixels, keys, crf=4).run()
+        assert abs(levels_of(result).astype(int) - levels_of(expected)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("0 soon", "keys: expected frame numbers such as 0 120, found '0 soon'"),
+        ("0", "keys: expected one frame for each of 2 styles, found 1"),
+        ("9 3", "keys: expected frames that increase from 0 or later, found 9, 3"),
+    ],
+)
+def test_keys_that_do_not_fit(node, module, clip, styles, keys, message):
+    with pytest.raises(ValueError, match=message):
+        stylize(node, clip, torch.cat(styles), keys=keys)
+
+
+def test_a_cancelled_run_goes_on_and_makes_the_same_video(node, module, said, clip, styles, monkeypatch):
+    class CancelledError(BaseException):
+        pass
+
+    def cancelling(total):
+        def bar(done, total, preview=None):
+            if done == 8:
+                raise CancelledError
+
+        return bar
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.host, "CANCELLED", (CancelledError,))
+        patch.setattr(module.host, "progress_bar", cancelling)
+        with pytest.raises(CancelledError):
+            stylize(node, clip, styles[0], 0.6, node_id="7")
+    assert said == [f"Cancelled. Frames kept: 5 of {FRAMES}.", "To go on, queue again without changes."]
+    del said[:]
+    result = stylize(node, clip, styles[0], 0.6, node_id="7")
+    assert said == ["Goes on from frame 5.", f"The video is in output/adain_video: {result.name}"]
+    gone_on = result.read_bytes()
+    result.unlink()
+    assert stylize(node, clip, styles[0], 0.6).read_bytes() == gone_on
+    assert list(result.parent.iterdir()) == [result]
+
+
+def test_progress_and_previews(node, module, clip, styles, monkeypatch):
+    told = []
+    monkeypatch.setattr(module, "_PREVIEW_SECONDS", 0.0)
+    monkeypatch.setattr(module.host, "progress_bar", lambda total: lambda *state: told.append(state))
+    result = stylize(node, clip, styles[0])
+    assert [state[:2] for state in told] == [(done, FRAMES) for done in range(FRAMES + 1)]
+    assert told[0][2] is None
+    last = np.asarray(told[-1][2]).astype(int)
+    assert abs(last - levels_of(result)[-1]).mean() < 3
+
+
+def test_the_same_again_is_not_made_again_what_differs_is(node, module, clip, styles, monkeypatch):
+    first = stylize(node, clip, styles[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(module.VideoJob, "run", lambda *_: pytest.fail("made again"))
+        assert stylize(node, clip, styles[0]) == first
+    others = [stylize(node, clip, styles[1]), stylize(node, clip, styles[0], crf=30.0)]
+    write_clip(clip, 3)
+    others.append(stylize(node, clip, styles[0]))
+    assert len({first, *others}) == 4
+    assert len(levels_of(others[-1])) == 3
+
+
+def test_sound_that_mp4_does_not_take(node, module, styles, tmp_path):
+    source = write_clip(tmp_path / "clip.mkv", 3, sound="pcm_s16le")
+    result = stylize(node, source, styles[0])
+    assert result.suffix == ".mkv"
+    assert sound_of(result) == sound_of(source)
+
+
+def test_without_opencv_statistics_are_smoothed_and_the_node_says_so(node, module, said, clip, styles, monkeypatch):
+    monkeypatch.setattr(module, "flow_available", lambda: False)
+    result = stylize(node, clip, styles[0], 0.6, True, node_id="7")
+    assert said[-2:] == [module.NO_OPENCV, f"The video is in output/adain_video: {result.name}"]
+
+
+def test_no_video(node, module, styles, tmp_path):
+    (tmp_path / "notes.mp4").write_text("nothing")
+    with pytest.raises(ValueError, match="notes.mp4: expected a video file, found one that cannot be read"):
+        stylize(node, tmp_path / "notes.mp4", styles[0])
