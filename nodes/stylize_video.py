@@ -47,7 +47,10 @@ class StylizeVideo:
                 "content": ("VIDEO", {"tooltip": "The video to stylize, of any length, from Load Video."}),
                 "style": (
                     "IMAGE",
-                    {"tooltip": "One style image, or several as a batch: mixed evenly, or one after the other by keys."},
+                    {
+                        "tooltip": "One style image, or several as a batch: mixed evenly, or one after the other by "
+                        "keys."
+                    },
                 ),
                 "alpha": ALPHA,
                 "smoothing": SMOOTHING,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,8 +37,9 @@ def write_clip(
     matrix: tuple[int, ...] | None = None,
     sound: str | None = "aac",
     start: int = 0,
+    show: Callable[[int, tuple[int, int]], np.ndarray] = picture,
 ) -> Path:
-    """Frames of `picture`, 25 per second or at the given times, a key frame every 7, with a second of sound.
+    """Frames of ``show``, 25 per second or at the given times, a key frame every 7, with a second of sound.
 
     The file's clock begins at a second ``start``.
     """
@@ -55,7 +56,7 @@ def write_clip(
         video.set_display_matrix(matrix)
         audio = container.add_stream(sound, rate=RATE) if sound else None
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(show(number, size), format="rgb24")
             space, levels, *_ = color or (None, None)
             frame = frame.reformat(format=pixel_format, dst_colorspace=space, dst_color_range=levels)
             frame.time_base = time_base

@@ -51,6 +51,7 @@ WORKFLOWS = {
     "AdaINExampleImage": "02 Stylize step by step",
     "AdaINStylize": "01 Stylize a photo",
     "AdaINStylizeFrames": "31 Frames without flicker",
+    "AdaINStylizeVideo": "32 Stylize a video",
     "AdaINTrainDecoder": "41 Train a decoder",
 }
 MARGIN = 46  # of the graph, around a node: its wires

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-_WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+_WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 _VIRTUAL = ("Note", "MarkdownNote")
 
 
@@ -40,6 +40,11 @@ def to_api(workflow: dict, definitions: dict) -> dict:
 def trains(path: Path) -> bool:
     """Whether an example workflow trains: takes minutes, and gives no picture that can be foretold."""
     return any(node["type"] == "AdaINTrainDecoder" for node in json.loads(path.read_text())["nodes"])
+
+
+def films(path: Path) -> bool:
+    """Whether an example workflow takes a video, which the user brings."""
+    return any(node["type"] == "LoadVideo" for node in json.loads(path.read_text())["nodes"])
 
 
 def is_widget(spec: list) -> bool:

@@ -40,6 +40,7 @@ CONTRACT = {
         ["mask", "preserve_color"],
         ["IMAGE"],
     ),
+    "AdaINStylizeVideo": (["content", "style", "alpha", "smoothing", "flow"], ["keys", "crf"], ["VIDEO"]),
     "AdaINTrainDecoder": (
         [
             *("encoder", "content_folder", "style_folder", "checkpoint_name", "steps", "batch_size", "crop_size"),

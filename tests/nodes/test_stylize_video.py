@@ -13,7 +13,7 @@ from adain_core.video import job as core_job
 pytest.importorskip("av")
 
 from adain_core.video.job import VideoJob
-from tests.adain_core.clips import levels_of, sound_of, write_clip
+from tests.adain_core.clips import coarse_chroma, levels_of, sound_of, write_clip
 
 FRAMES = 12
 
@@ -67,6 +67,7 @@ def test_equals_the_command(node, module, clip, styles, tmp_path):
     assert [path.name for path in result.parent.iterdir()] == [result.name]
 
 
+@pytest.mark.slow
 def test_styles_of_a_batch_are_mixed_or_follow_each_other(node, module, clip, styles, tmp_path):
     both = torch.cat(styles)
     pixels = [x.movedim(3, 1) for x in styles]
@@ -90,6 +91,7 @@ def test_keys_that_do_not_fit(node, module, clip, styles, keys, message):
         stylize(node, clip, torch.cat(styles), keys=keys)
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_goes_on_and_makes_the_same_video(node, module, said, clip, styles, monkeypatch):
     class CancelledError(BaseException):
         pass
@@ -120,13 +122,14 @@ def test_progress_and_previews(node, module, clip, styles, monkeypatch):
     told = []
     monkeypatch.setattr(module, "_PREVIEW_SECONDS", 0.0)
     monkeypatch.setattr(module.host, "progress_bar", lambda total: lambda *state: told.append(state))
-    result = stylize(node, clip, styles[0])
+    result = stylize(node, clip, styles[0], crf=0.0)
     assert [state[:2] for state in told] == [(done, FRAMES) for done in range(FRAMES + 1)]
     assert told[0][2] is None
-    last = np.asarray(told[-1][2]).astype(int)
-    assert abs(last - levels_of(result)[-1]).mean() < 3
+    last = coarse_chroma(np.asarray(told[-1][2]))
+    assert abs(last - levels_of(result)[-1]).mean() < 2
 
 
+@pytest.mark.slow
 def test_the_same_again_is_not_made_again_what_differs_is(node, module, clip, styles, monkeypatch):
     first = stylize(node, clip, styles[0])
     with monkeypatch.context() as patch:
@@ -154,5 +157,5 @@ def test_without_opencv_statistics_are_smoothed_and_the_node_says_so(node, modul
 
 def test_no_video(node, module, styles, tmp_path):
     (tmp_path / "notes.mp4").write_text("nothing")
-    with pytest.raises(ValueError, match="notes.mp4: expected a video file, found one that cannot be read"):
+    with pytest.raises(ValueError, match=r"notes\.mp4: expected a video file, found one that cannot be read"):
         stylize(node, tmp_path / "notes.mp4", styles[0])
