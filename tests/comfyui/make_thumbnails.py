@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms.functional import center_crop
@@ -18,10 +19,12 @@ from torchvision.utils import make_grid
 from adain_core import Stylizer
 from adain_core.images.files import load_picture, to_image
 from adain_core.images.resize import scale_short_side
+from adain_core.video.reader import VideoReader
+from tests.adain_core.clips import write_clip
 
 from .expected import EXAMPLES
-from .server import own_server
-from .workflows import to_api, trains
+from .server import Server, error_of, own_server
+from .workflows import films, to_api, trains
 
 SECONDS = 3600  # a workflow may take: a training does
 THUMBNAIL = 512  # pixels, the longer side
@@ -35,12 +38,36 @@ def main() -> None:
     stems = sys.argv[1:] or [path.stem for path in EXAMPLES.glob("*.json") if not trains(path)]
     with own_server() as server:
         for stem in sorted(stems):
-            prompt = to_api(json.loads((EXAMPLES / f"{stem}.json").read_text()), server.get("/object_info"))
-            images = server.run(prompt, SECONDS)
-            thumbnail(torch.cat([images[node] for node in results(prompt)]).movedim(3, 1), EXAMPLES / f"{stem}.jpg")
+            path = EXAMPLES / f"{stem}.json"
+            prompt = to_api(json.loads(path.read_text()), server.get("/object_info"))
+            images = film(server, prompt) if films(path) else pictures(server, prompt)
+            thumbnail(images, path.with_suffix(".jpg"))
     if not sys.argv[1:]:
         table()
         icon_and_banner()
+
+
+def pictures(server: Server, prompt: dict) -> Tensor:
+    images = server.run(prompt, SECONDS)
+    return torch.cat([images[node] for node in results(prompt)]).movedim(3, 1)
+
+
+def film(server: Server, prompt: dict) -> Tensor:
+    """The frames that come of a camera moving over a photo."""
+    photo = load_picture(EXAMPLES / "content_coffee.jpg").pixels[0]
+    height, width = photo.shape[1] * 3 // 4 // 2 * 2, photo.shape[2] * 3 // 4 // 2 * 2
+
+    def show(number: int, size: tuple[int, int]) -> np.ndarray:
+        top, left = (number * (whole - part) // 3 for whole, part in zip(photo.shape[1:], size, strict=True))
+        return np.array(to_image(photo[:, top : top + size[0], left : left + size[1]]))
+
+    (loaded,) = (node["inputs"]["file"] for node in prompt.values() if node["class_type"] == "LoadVideo")
+    write_clip(server.base / "input" / loaded, 4, (height, width), sound=None, show=show)
+    entry = server.wait(server.submit(prompt), SECONDS)
+    assert entry["status"]["status_str"] == "success", error_of(entry)
+    (made,) = (server.base / "output/adain_video").glob("*.mp4")
+    frames = [torch.from_numpy(frame.levels.copy()) for frame in VideoReader(made).frames()]
+    return torch.stack(frames).movedim(3, 1) / 255
 
 
 def results(prompt: dict) -> list[str]:

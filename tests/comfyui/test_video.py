@@ -1,48 +1,174 @@
-"""AdaIN Stylize Video in a real ComfyUI: its memory, cancel and going on, trims, videos without a file."""
+"""AdaIN Stylize Video in a real ComfyUI: what it keeps, its memory, cancel and going on, trims, images as a video."""
 
 from __future__ import annotations
 
+import itertools
 import json
-import re
 import shutil
 import time
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
-from adain_core import Stylizer
-from adain_core.images.files import load_picture
-
 av = pytest.importorskip("av")
 
-from adain_core.video.job import VideoJob  # noqa: E402
+from adain_core.video.job import SEGMENT_FRAMES  # noqa: E402
 from adain_core.video.reader import VideoReader  # noqa: E402
-from tests.adain_core.clips import levels_of, real_clip, seconds, sound_of, write_clip  # noqa: E402
+from tests.adain_core.clips import real_clip, seconds, sound_of, write_clip  # noqa: E402
 
 from .expected import EXAMPLES  # noqa: E402
 from .server import error_of  # noqa: E402
-from .workflows import to_api  # noqa: E402
+from .workflows import films, to_api  # noqa: E402
 
-FRAMES = 130  # of the shorter of the two whose memory is compared
-SIZE = (96, 128)
-SMOOTHING = 0.5
-
-
-@pytest.fixture
-def style():
-    return load_picture(EXAMPLES / "style_starry_night.jpg").pixels
+SIZE = (108, 144)
+LONG = 5 * SEGMENT_FRAMES
+SECONDS = 600
 
 
-def shortened(path: Path, frames: int) -> Path:
-    """That many frames of a real clip, small, forwards and backwards, with a second of sound."""
-    pictures = []
-    for frame in VideoReader(real_clip("vtest.avi")).frames():
-        small = av.VideoFrame.from_ndarray(frame.levels, format="rgb24").reformat(SIZE[1], SIZE[0])
-        pictures.append(small.to_ndarray(format="rgb24"))
-        if len(pictures) == 60:
-            break
-    pictures += pictures[::-1]
-    return write_clip(path, frames, SIZE, sound="aac", show=lambda number, _: pictures[number % len(pictures)])
+@pytest.fixture(scope="module")
+def clip(comfyui):
+    """A real clip, made smaller, with a second of sound, in ComfyUI's input folder; as long as asked for."""
+
+    def of(frames: int, name: str) -> Path:
+        path = comfyui.base / "input" / name
+        decoded = VideoReader(real_clip("vtest.avi")).frames()
+        small = (
+            av.VideoFrame.from_ndarray(frame.levels, format="rgb24").reformat(SIZE[1], SIZE[0]).to_ndarray()
+            for frame in itertools.islice(decoded, frames)
+        )
+        return write_clip(path, frames, SIZE, show=lambda *_: next(small))
+
+    return of
+
+
+def prompt_for(comfyui, name: str, **inputs) -> dict:
+    """The example workflow with that video."""
+    path = next(path for path in EXAMPLES.glob("*.json") if films(path))
+    prompt = to_api(json.loads(path.read_text()), comfyui.get("/object_info"))
+    for node in prompt.values():
+        if node["class_type"] == "LoadVideo":
+            node["inputs"]["file"] = name
+        if node["class_type"] == "AdaINStylizeVideo":
+            node["inputs"] |= {"flow": False} | inputs
+    return prompt
+
+
+def of_type(prompt: dict, kind: str) -> str:
+    return next(key for key, node in prompt.items() if node["class_type"] == kind)
+
+
+def run(comfyui, prompt: dict) -> Path:
+    """Runs it; the file that the node made."""
+    before = files_of(comfyui)
+    entry = comfyui.wait(comfyui.submit(prompt), SECONDS)
+    assert entry["status"]["status_str"] == "success", error_of(entry)
+    (new,) = files_of(comfyui) - before
+    return new
+
+
+def files_of(comfyui) -> set[Path]:
+    return set((comfyui.base / "output/adain_video").glob("*.*"))
+
+
+def peak_of(comfyui, prompt: dict) -> int:
+    """The most bytes of memory the server had while it ran that."""
+    process = psutil.Process(comfyui.pid)
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # starts the peak anew
+    run(comfyui, prompt)
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def test_what_it_keeps_and_that_memory_does_not_grow_with_length(comfyui, clip):
+    source = clip(LONG // 4, "short.mp4")
+    result = run(comfyui, prompt_for(comfyui, source.name))
+    (saved,) = (comfyui.base / "output/video").glob("stylized*.mp4")
+    before = VideoReader(source)
+    for path in (result, saved):
+        after = VideoReader(path)
+        assert seconds(after, after.frames()) == seconds(before, before.frames())
+        assert sound_of(path) == sound_of(source)
+    first, stylized = (next(VideoReader(path).frames()).levels.astype(float) for path in (source, result))
+    assert abs(stylized - first).mean() > 10
+
+    clip(LONG, "long.mp4")
+    peaks = [peak_of(comfyui, prompt_for(comfyui, name, crf=20.0)) for name in ("short.mp4", "long.mp4")]
+    frames_as_images = (LONG - LONG // 4) * SIZE[0] * SIZE[1] * 3 * 4
+    assert peaks[1] - peaks[0] < frames_as_images / 2, peaks
+
+
+def test_a_cancelled_run_goes_on_and_makes_the_same_video(comfyui, clip):
+    source = clip(3 * SEGMENT_FRAMES + 7, "cancelled.mp4")
+    prompt = prompt_for(comfyui, source.name)
+    run_id = comfyui.submit(prompt)
+    wait_for_segments(comfyui, 2)
+    comfyui.post("/interrupt")
+    entry = comfyui.wait(run_id)
+    assert dict(entry["status"]["messages"])["execution_interrupted"]["node_type"] == "AdaINStylizeVideo"
+    (parts,) = (comfyui.base / "output/adain_video").glob("cancelled*.parts")
+    kept = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.nut")}
+    assert kept
+
+    entry = comfyui.wait(comfyui.submit(prompt), SECONDS)
+    assert entry["status"]["status_str"] == "success", error_of(entry)
+    assert not parts.exists()
+    gone_on = parts.with_suffix("")
+    shutil.copy2(source, source.with_name("whole.mp4"))
+    whole = run(comfyui, prompt_for(comfyui, "whole.mp4"))
+    assert whole.name.removeprefix("whole") == gone_on.name.removeprefix("cancelled")
+    assert whole.read_bytes() == gone_on.read_bytes()
+
+
+def wait_for_segments(comfyui, count: int) -> None:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        if len(list((comfyui.base / "output/adain_video").glob("*.parts/[0-9]*.nut"))) >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError(comfyui.log.read_text()[-3000:])
+
+
+def test_a_trim_is_kept_to(comfyui, clip):
+    if "Video Slice" not in comfyui.get("/object_info"):
+        pytest.skip("this ComfyUI cannot trim")
+    source = clip(40, "trimmed.mp4")
+    prompt = prompt_for(comfyui, source.name)
+    prompt["slice"] = {
+        "class_type": "Video Slice",
+        "inputs": {"video": [of_type(prompt, "LoadVideo"), 0], "start_time": 0.4, "duration": 0.6},
+    }
+    prompt["slice"]["inputs"]["strict_duration"] = False
+    prompt[of_type(prompt, "AdaINStylizeVideo")]["inputs"]["content"] = ["slice", 0]
+    result = VideoReader(run(comfyui, prompt))
+    shown = seconds(result, result.frames())
+    assert [float(second) for second in shown] == pytest.approx([k / 25 for k in range(15)])
+    sound = [packet for second, packet in sound_of(source) if 0.4 <= second < 1.0]
+    assert [packet for _, packet in sound_of(result.path)] == sound
+
+
+def test_a_video_made_of_images(comfyui):
+    prompt = prompt_for(comfyui, "none.mp4")
+    del prompt[of_type(prompt, "LoadVideo")]
+    node = of_type(prompt, "AdaINStylizeVideo")
+    prompt |= {
+        "image": {"class_type": "AdaINExampleImage", "inputs": {"name": "content_chelsea.jpg"}},
+        "small": {
+            "class_type": "ImageScale",
+            "inputs": {"image": ["image", 0], "upscale_method": "area", "width": 96, "height": 64, "crop": "disabled"},
+        },
+        "frames": {"class_type": "RepeatImageBatch", "inputs": {"image": ["small", 0], "amount": 5}},
+        "made": {"class_type": "CreateVideo", "inputs": {"images": ["frames", 0], "fps": 10.0}},
+    }
+    prompt[node]["inputs"]["content"] = ["made", 0]
+    first = run(comfyui, prompt)
+    reader = VideoReader(first)
+    assert [float(second) for second in seconds(reader, reader.frames())] == pytest.approx([k / 10 for k in range(5)])
+    assert reader.info.size == (64, 96)
+    # After ComfyUI has forgotten it, the same images are known again by the file they make.
+    comfyui.post("/free", {"free_memory": True})
+    prompt[node]["inputs"]["keys"] = " "
+    before = first.stat().st_mtime_ns
+    entry = comfyui.wait(comfyui.submit(prompt), SECONDS)
+    assert entry["status"]["status_str"] == "success", error_of(entry)
+    assert first.stat().st_mtime_ns == before

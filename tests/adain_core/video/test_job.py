@@ -251,6 +251,29 @@ def test_a_disk_that_fails_is_no_end_of_the_film(stylizer, styles, tmp_path, mon
     assert len(levels_of(tmp_path / "out.mkv")) == 12
 
 
+@pytest.mark.usefixtures("short_segments")
+def test_a_part_with_its_sound(stylizer, styles, tmp_path):
+    source = write_clip(tmp_path / "clip.mp4", 20)
+    part = VideoReader(source, 0.2, 0.4)
+    job = VideoJob(stylizer, part, tmp_path / "out.mp4", styles[:1])
+    assert job.total == 10
+    job.run()
+    after = VideoReader(tmp_path / "out.mp4")
+    assert seconds(after, after.frames()) == [Fraction(k, 25) for k in range(10)]
+    expected = [(when - Fraction(1, 5), data) for when, data in sound_of(source) if 0.2 <= when < 0.6]
+    assert [data for _, data in sound_of(after.path)] == [data for _, data in expected]
+    for (when, _), (wanted, _) in zip(sound_of(after.path), expected, strict=True):
+        assert abs(when - wanted) < Fraction(1, 1000)
+
+
+def test_sound_that_the_format_refuses_only_when_the_file_ends(stylizer, styles, tmp_path):
+    source = write_clip(tmp_path / "clip.mkv", 3, sound="pcm_s16le")
+    with pytest.raises(AdaINError, match=r"expected a format that holds the source's pictures and sound, found \.mp4"):
+        VideoJob(stylizer, source, tmp_path / "out.mp4", styles[:1])
+    VideoJob(stylizer, source, tmp_path / "out.mkv", styles[:1]).run()
+    assert sound_of(tmp_path / "out.mkv") == sound_of(source)
+
+
 @pytest.mark.slow
 def test_a_real_clip_stylized(stylizer, styles, tmp_path):
     # Its first packets as a file of their own.

@@ -81,6 +81,29 @@ def test_a_real_clip_whose_b_frames_have_no_time_stamps(tmp_path):
     assert np.array_equal(following.levels, frames[7].levels)
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "clip.ts"])
+def test_a_part_is_those_frames_counted_from_its_start(name, tmp_path):
+    """A second has 25 frames. Seeking finds the key frames of the first, not of all."""
+    encoder = "mpeg4" if name.endswith("avi") else "libx264"
+    clip = write_clip(tmp_path / name, 30, encoder=encoder, sound=None, time_base=Fraction(1, 25))
+    whole = list(VideoReader(clip).frames())
+    begun = whole[0].pts
+    base = VideoReader(clip).info.time_base
+    for start, duration, expected in [(0.2, 0.0, range(5, 30)), (0.4, 0.52, range(10, 23)), (0.0, 0.32, range(8))]:
+        reader = VideoReader(clip, start + float(begun * base), duration)
+        part = list(reader.frames())
+        assert [frame.pts - part[0].pts for frame in part] == [whole[k].pts - whole[expected[0]].pts for k in expected]
+        assert 0 <= part[0].pts * base - (begun * base if not start else 0) < Fraction(1, 25)
+        assert all(np.array_equal(a.levels, whole[k].levels) for a, k in zip(part, expected, strict=True))
+        assert [frame.pts for frame in reader.frames(after=part[3].pts)] == [frame.pts for frame in part[4:]]
+
+
+def test_a_part_without_frames(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", 5, sound=None)
+    with pytest.raises(ValueError, match=r"clip\.mp4: expected frames from second 3\.0 to 4\.5, found none"):
+        list(VideoReader(clip, 3.0, 1.5).frames())
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_a_rotation_beside_side_data_that_pyav_does_not_know(turns, tmp_path):
     """A camera's frame: PyAV refuses all of its side data, but knows the rotation. Written, it is the same again."""
