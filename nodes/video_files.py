@@ -14,7 +14,8 @@ from typing import Any
 
 from ..adain_core import __version__
 from ..adain_core.files import sha256_of
-from ..adain_core.video.reader import VideoReader
+from ..adain_core.video.animation import open_video
+from ..adain_core.video.reader import FrameReader
 from ..adain_core.video.writer import container_for
 from . import host
 
@@ -23,19 +24,18 @@ _DIGITS = 12  # of a digest in a file's name
 _LONGEST_STEM = 40  # characters of the source's name, at most four bytes each
 
 
-def reader_of(video: Any) -> VideoReader:
+def reader_of(video: Any) -> FrameReader:
     """The frames of a VIDEO, within its trim. One that is only in memory is written to a temporary file first.
 
     Raises:
-        AdaINError: as `VideoReader`.
+        AdaINError: as `open_video`.
     """
     source = host.file_of_video(video)
-    if isinstance(source, str):
-        return VideoReader(source, *host.trim_of_video(video))
-    return VideoReader(_temporary(video, source), *host.trim_of_video(video))
+    path = source if isinstance(source, str) else _temporary(video, source)
+    return open_video(path, *host.trim_of_video(video))
 
 
-def result_path(reader: VideoReader, settings: Mapping[str, Any]) -> Path:
+def result_path(reader: FrameReader, settings: Mapping[str, Any]) -> Path:
     """Where the video made of these frames with these settings goes: the same ones have the same file.
 
     Raises:

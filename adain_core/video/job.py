@@ -23,8 +23,9 @@ from ..models.decoder import Decoder
 from ..models.model_files import fingerprint
 from ..models.vgg import VGGEncoder
 from ..threads import prefetch
+from .animation import open_video
 from .pyav import import_av
-from .reader import VideoFrame, VideoReader
+from .reader import FrameReader, VideoFrame
 from .segments import SegmentFolder
 from .smoothing import TemporalSmoother
 from .style_keyframes import StyleTrack, check_keys
@@ -57,7 +58,7 @@ class VideoJob:
 
     Args:
         models: the pair.
-        source: anything FFmpeg reads, or its reader.
+        source: anything FFmpeg reads or an animated WebP, or its reader.
         output: ``.mp4``, ``.mov`` or ``.mkv``; replaced when it exists. Pictures are in H.264.
         styles: style images ``[1, 3, h, w]`` RGB 0..1, each encoded once.
         keys: the frame at which each style is reached, see `style_keyframes`; None: their even mix throughout.
@@ -80,7 +81,7 @@ class VideoJob:
     def __init__(
         self,
         models: VideoModels,
-        source: str | Path | VideoReader,
+        source: str | Path | FrameReader,
         output: str | Path,
         styles: Sequence[Tensor],
         keys: Sequence[int] | None = None,
@@ -97,7 +98,7 @@ class VideoJob:
         if flow and smooth == 0:
             raise AdaINError("flow: expected smoothing above 0 with it, found 0")
         self.smoother = TemporalSmoother(smooth, flow) if smooth else None
-        self.reader = source if isinstance(source, VideoReader) else VideoReader(source)
+        self.reader = open_video(source) if isinstance(source, (str, Path)) else source
         self.source, self.output = self.reader.path, Path(output)
         if self.output.is_dir():
             raise AdaINError(f"{output}: expected a file to write, found a folder")
@@ -130,7 +131,7 @@ class VideoJob:
     @property
     def sound_left_out(self) -> int:
         """Sound tracks of the source that are of an unknown kind; they are left out."""
-        return unknown_sound_tracks(self.source)
+        return unknown_sound_tracks(self.source, self.reader.info)
 
     def run(self, progress: Callable[[int, int | None], None] | None = None) -> None:
         """Makes the video.
@@ -191,7 +192,7 @@ class VideoJob:
 
 
 def video_settings(
-    models: VideoModels, reader: VideoReader, styles: Sequence[Tensor], keys: Sequence[int] | None, **controls: float
+    models: VideoModels, reader: FrameReader, styles: Sequence[Tensor], keys: Sequence[int] | None, **controls: float
 ) -> dict[str, Any]:
     """All that a stylized video depends on, as JSON has it.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ class Color:
     transfer: int
 
 
+SDR = Color(_BT709, _LIMITED, _BT709, _BT709)  # of what is made from RGB
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """What a stylized video shares with its source.
@@ -60,6 +63,7 @@ class VideoInfo:
         color: of the stored pixels.
         start: the second of the source that is 0 here; what is shown before is left out.
         end: the second of the source from which on nothing is shown; None: all of it.
+        silent: there can be no sound, and FFmpeg does not read the file.
     """
 
     size: tuple[int, int]
@@ -73,6 +77,7 @@ class VideoInfo:
     color: Color
     start: Fraction = Fraction(0)
     end: Fraction | None = None
+    silent: bool = False
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -88,6 +93,10 @@ class VideoInfo:
     def start_stamp(self) -> int:
         """`start` in units of the time base."""
         return int(self.start / self.time_base)
+
+    def ends_before(self, stamp: int) -> bool:
+        """Whether the part is over at a time stamp, which is counted from its start."""
+        return self.end is not None and stamp + self.start_stamp >= int(self.end / self.time_base)
 
     @property
     def part(self) -> str:
@@ -106,6 +115,17 @@ class VideoFrame:
 
     pts: int
     levels: Levels
+
+
+class FrameReader(Protocol):
+    """What gives the frames of a video, see `VideoReader`."""
+
+    path: Path
+    info: VideoInfo
+    damaged: int
+    last_duration: int
+
+    def frames(self, after: int | None = None) -> Generator[VideoFrame, None, None]: ...
 
 
 class VideoReader:
@@ -135,7 +155,7 @@ class VideoReader:
             first = next(self._decoded(container, stream), None)
             if first is None:
                 raise AdaINError(f"{path}: expected a video, but none of its frames can be decoded")
-            self.info = _part(_info(container, stream, first), _exact(start), _exact(duration))
+            self.info = part_of(_info(container, stream, first), start, duration)
         self.damaged = 0
 
     def frames(self, after: int | None = None) -> Generator[VideoFrame, None, None]:
@@ -251,14 +271,13 @@ class VideoReader:
         """FFmpeg's frames with time stamps that increase: one that is missing or too early is replaced."""
         names, offset = stamp_names(container), clock_offset(container, stream)
         last: int | None = None
-        end = None if self.info.end is None else int(self.info.end / self.info.time_base)
         self.damaged = 0
         for frame in self._decoded(container, stream):
             known = [pts - offset for pts in (getattr(frame, name) for name in names) if pts is not None]
             pts = known[0] if known else None
             if pts is None or (last is not None and pts <= last):
                 pts = 0 if last is None else last + self.info.frame_duration
-            if end is not None and pts >= end:
+            if self.info.ends_before(pts - self.info.start_stamp):
                 return
             last, self.last_duration = pts, frame.duration or 0
             yield pts, frame
@@ -300,25 +319,22 @@ def _info(container: InputContainer, stream: VideoStream, first: AVFrame) -> Vid
     )
 
 
-def _exact(seconds: float) -> Fraction:
-    """As a user means it: 1.2 is no less than 6/5."""
-    return Fraction(seconds).limit_denominator(_MICROSECONDS)
-
-
-def _part(info: VideoInfo, start: Fraction, duration: Fraction) -> VideoInfo:
+def part_of(info: VideoInfo, start: float, duration: float) -> VideoInfo:
     """Of a part of the video, from a second on; duration 0: to the end."""
     if not start and not duration:
         return info
-    frames = None if info.frames is None else max(0, info.frames - round(start * info.rate))
-    if duration:
-        longest = max(1, round(duration * info.rate))
+    # As a user means them: 1.2 is no less than 6/5.
+    begin, length = (Fraction(seconds).limit_denominator(_MICROSECONDS) for seconds in (start, duration))
+    frames = None if info.frames is None else max(0, info.frames - round(begin * info.rate))
+    if length:
+        longest = max(1, round(length * info.rate))
         frames = longest if frames is None else min(frames, longest)
-    return replace(info, frames=frames, start=start, end=start + duration if duration else None)
+    return replace(info, frames=frames, start=begin, end=begin + length if length else None)
 
 
 def _color(frame: AVFrame) -> Color:
-    if frame.format.is_rgb:  # becomes YCbCr: say which
-        return Color(_BT709, _LIMITED, _BT709, _BT709)
+    if frame.format.is_rgb:  # becomes YCbCr
+        return SDR
     space, full = int(frame.colorspace), frame.format.name.startswith("yuvj")
     return Color(
         space if space in _SPACES else _UNMARKED,

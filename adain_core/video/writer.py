@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,8 +78,10 @@ def container_for(source: Path, info: VideoInfo) -> str:
     return ".mkv"
 
 
-def unknown_sound_tracks(source: Path) -> int:
+def unknown_sound_tracks(source: Path, info: VideoInfo) -> int:
     """How many sound tracks are of a kind that FFmpeg does not know, and so cannot be carried over."""
+    if info.silent:
+        return 0
     with import_av().open(str(source)) as original:
         return len(original.streams.audio) - len(_sound_tracks(original))
 
@@ -142,11 +144,14 @@ def _joined(
     av = import_av()
     # Unless time is counted in the pictures' units a late start is rounded to milliseconds.
     options = {} if path.suffix.lower() == ".mkv" else {"movie_timescale": str(info.time_base.denominator)}
-    with av.open(str(source)) as original, av.open(str(path), "w", options=options) as container:
+    with (
+        nullcontext() if info.silent else av.open(str(source)) as original,
+        av.open(str(path), "w", options=options) as container,
+    ):
         copies: dict[int, _Stream] = {}
         try:
             video = _add_video(container, info, crf)
-            for audio in _sound_tracks(original):
+            for audio in _sound_tracks(original) if original else ():
                 copies[audio.index] = container.add_stream_from_template(audio)
                 copies[audio.index].metadata.update(audio.metadata)
             container.start_encoding()
@@ -240,7 +245,7 @@ def _timed(
 
 
 def _sound(
-    original: InputContainer, path: Path, info: VideoInfo, copies: dict[int, _Stream]
+    original: InputContainer | None, path: Path, info: VideoInfo, copies: dict[int, _Stream]
 ) -> Iterator[tuple[float, _Stream, _Packet]]:
     """The packets of sound: seconds, the stream that each goes to, and the packet.
 
@@ -252,7 +257,7 @@ def _sound(
         info: its pictures, which say the part.
         copies: the streams to write to, by their numbers in the source.
     """
-    if not copies:
+    if original is None or not copies:
         return
     start = clock_start(original) + info.start
     length = None if info.end is None else info.end - info.start

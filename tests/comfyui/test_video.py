@@ -21,8 +21,7 @@ from .expected import EXAMPLES  # noqa: E402
 from .server import error_of  # noqa: E402
 from .workflows import films, to_api  # noqa: E402
 
-SIZE = (108, 144)
-LONG = 5 * SEGMENT_FRAMES
+SIZE = (64, 96)
 SECONDS = 600
 
 
@@ -30,14 +29,14 @@ SECONDS = 600
 def clip(comfyui):
     """A real clip, made smaller, with a second of sound, in ComfyUI's input folder; as long as asked for."""
 
-    def of(frames: int, name: str) -> Path:
+    def of(frames: int, name: str, size: tuple[int, int] = SIZE) -> Path:
         path = comfyui.base / "input" / name
         decoded = VideoReader(real_clip("vtest.avi")).frames()
         small = (
-            av.VideoFrame.from_ndarray(frame.levels, format="rgb24").reformat(SIZE[1], SIZE[0]).to_ndarray()
+            av.VideoFrame.from_ndarray(frame.levels, format="rgb24").reformat(size[1], size[0]).to_ndarray()
             for frame in itertools.islice(decoded, frames)
         )
-        return write_clip(path, frames, SIZE, show=lambda *_: next(small))
+        return write_clip(path, frames, size, show=lambda *_: next(small))
 
     return of
 
@@ -80,8 +79,8 @@ def peak_of(comfyui, prompt: dict) -> int:
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def test_what_it_keeps_and_that_memory_does_not_grow_with_length(comfyui, clip):
-    source = clip(LONG // 4, "short.mp4")
+def test_what_it_keeps(comfyui, clip):
+    source = clip(SEGMENT_FRAMES + 5, "clip.mp4")
     result = run(comfyui, prompt_for(comfyui, source.name))
     (saved,) = (comfyui.base / "output/video").glob("stylized*.mp4")
     before = VideoReader(source)
@@ -92,17 +91,23 @@ def test_what_it_keeps_and_that_memory_does_not_grow_with_length(comfyui, clip):
     first, stylized = (next(VideoReader(path).frames()).levels.astype(float) for path in (source, result))
     assert abs(stylized - first).mean() > 10
 
-    clip(LONG, "long.mp4")
-    peaks = [peak_of(comfyui, prompt_for(comfyui, name, crf=20.0)) for name in ("short.mp4", "long.mp4")]
-    frames_as_images = (LONG - LONG // 4) * SIZE[0] * SIZE[1] * 3 * 4
-    assert peaks[1] - peaks[0] < frames_as_images / 2, peaks
+
+def test_memory_does_not_grow_with_length(comfyui, clip):
+    """At alpha 0, which leaves out the models alone: what they take is the same for each frame."""
+    size, frames = (240, 320), 180
+    peaks = []
+    for count in (frames, frames, 4 * frames):  # the first run brings what later ones have
+        name = clip(count, f"{len(peaks)}.mp4", size).name
+        peaks.append(peak_of(comfyui, prompt_for(comfyui, name, alpha=0.0)))
+    as_images = 3 * frames * size[0] * size[1] * 3 * 4  # bytes
+    assert peaks[2] - peaks[1] < as_images / 8, peaks
 
 
 def test_a_cancelled_run_goes_on_and_makes_the_same_video(comfyui, clip):
-    source = clip(3 * SEGMENT_FRAMES + 7, "cancelled.mp4")
+    source = clip(2 * SEGMENT_FRAMES + 7, "cancelled.mp4")
     prompt = prompt_for(comfyui, source.name)
     run_id = comfyui.submit(prompt)
-    wait_for_segments(comfyui, 2)
+    wait_for_segments(comfyui, 1)
     comfyui.post("/interrupt")
     entry = comfyui.wait(run_id)
     assert dict(entry["status"]["messages"])["execution_interrupted"]["node_type"] == "AdaINStylizeVideo"
@@ -129,9 +134,8 @@ def wait_for_segments(comfyui, count: int) -> None:
     raise AssertionError(comfyui.log.read_text()[-3000:])
 
 
+@pytest.mark.since("0.33")
 def test_a_trim_is_kept_to(comfyui, clip):
-    if "Video Slice" not in comfyui.get("/object_info"):
-        pytest.skip("this ComfyUI cannot trim")
     source = clip(40, "trimmed.mp4")
     prompt = prompt_for(comfyui, source.name)
     prompt["slice"] = {
