@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from ..adain_core.errors import AdaINError
 from ..adain_core.method import channel_masks
-from ..adain_core.method.features import FEATURE_CHANNELS
-from ..adain_core.method.style import check_same_encoder
+from ..adain_core.method.features import FEATURE_CHANNELS, Features
+from ..adain_core.method.style import Style, check_same_encoder
 from .inputs import style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 
@@ -16,7 +18,7 @@ class ChannelMask:
     """AdaIN Channel Mask."""
 
     DESCRIPTION = (
-        "Chooses which of the 512 feature channels take the style: a range, a list with weights, or those in which "
+        "Chooses which feature channels (VGG has 512) take the style: a range, a list with weights, or those in which "
         "content and style differ most or least."
     )
     CATEGORY = CATEGORY
@@ -43,7 +45,15 @@ class ChannelMask:
             },
             "optional": {
                 "first": ("INT", {"default": 0, "min": 0, "max": last, "tooltip": "range: the first channel."}),
-                "last": ("INT", {"default": last, "min": 0, "max": last, "tooltip": "range: the last channel."}),
+                "last": (
+                    "INT",
+                    {
+                        "default": last,
+                        "min": 0,
+                        "max": last,
+                        "tooltip": "range: the last channel; beyond the encoder's last one: that one.",
+                    },
+                ),
                 "list": (
                     "STRING",
                     {"default": "0-63:1, 64-127:0.5", "tooltip": "list: channels or ranges, each with its weight."},
@@ -58,7 +68,13 @@ class ChannelMask:
                     },
                 ),
                 "others": ("FLOAT", {**weight, "default": 0.0, "tooltip": "Weight of the channels not chosen."}),
-                "content": (FEATURES, {"tooltip": "differ most / least: the content."}),
+                "content": (
+                    FEATURES,
+                    {
+                        "tooltip": "differ most / least: the content. Else it only tells how many channels there are; "
+                        "without it as many as VGG has."
+                    },
+                ),
                 "style": (FEATURES_OR_STYLE, {"tooltip": "differ most / least: the style."}),
                 "combine_with": (CHANNELS, {"tooltip": "Another channel mask to combine this one with."}),
                 "combine": (
@@ -82,10 +98,11 @@ class ChannelMask:
         combine_with=None,
         combine="multiply",
     ):
+        channels = _channels(content, style, combine_with)
         if choose_by == RANGE:
-            weights = channel_masks.from_range(first, last, amount, others)
+            weights = channel_masks.from_range(first, min(last, channels - 1), amount, others, channels)
         elif choose_by == LIST:
-            weights = channel_masks.from_list(list, amount, others)
+            weights = channel_masks.from_list(list, amount, others, channels)
         else:
             if content is None or style is None:
                 raise AdaINError(f"{choose_by}: expected content and style connected, found one missing")
@@ -95,3 +112,12 @@ class ChannelMask:
                 content.statistics, style.statistics, count, choose_by == MOST, amount, others
             )
         return (weights if combine_with is None else channel_masks.combine(weights, combine_with, combine),)
+
+
+def _channels(content: Features | None, style: Features | Style | None, combine_with: Tensor | None) -> int:
+    """How many channels there are, as the inputs say; without any as many as VGG has."""
+    if content is not None:
+        return content.tensor.shape[1]
+    if style is not None:
+        return style_of(style).statistics.mean.shape[1]
+    return FEATURE_CHANNELS if combine_with is None else len(combine_with)

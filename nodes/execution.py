@@ -12,9 +12,8 @@ from ..adain_core.images import color
 from ..adain_core.inference import frames, pipeline
 from ..adain_core.inference.fallback import smaller_when_out_of_memory
 from ..adain_core.inference.memory_estimates import working_memory
-from ..adain_core.method.features import FEATURE_CHANNELS, Features, feature_size
-from ..adain_core.models.decoder import Decoder
-from ..adain_core.models.vgg import VGGEncoder
+from ..adain_core.method.features import Features, feature_size
+from ..adain_core.models.model_files import AnyDecoder, AnyEncoder
 from ..adain_core.progress import ProgressCallback
 from . import host
 
@@ -24,7 +23,7 @@ _SMALL = 16  # features at most this fraction of the memory stay on the compute 
 
 
 def encode(
-    encoder: host.ManagedModel[VGGEncoder],
+    encoder: host.ManagedModel[AnyEncoder],
     images: Tensor,
     mask: Tensor | None = None,
     tile_size: int = 0,
@@ -50,7 +49,7 @@ def encode(
 
 
 def decode(
-    decoder: host.ManagedModel[Decoder],
+    decoder: host.ManagedModel[AnyDecoder],
     features: Features,
     tile_size: int = 0,
     progress: ProgressCallback | None = None,
@@ -83,17 +82,17 @@ class ManagedPair:
     """
 
     def __init__(
-        self, encoder: host.ManagedModel[VGGEncoder], decoder: host.ManagedModel[Decoder], device: torch.device
+        self, encoder: host.ManagedModel[AnyEncoder], decoder: host.ManagedModel[AnyDecoder], device: torch.device
     ) -> None:
         self._encoder, self._decoder = encoder, decoder
         self.device = device
 
     @property
-    def encoder(self) -> VGGEncoder:
+    def encoder(self) -> AnyEncoder:
         return self._encoder.model
 
     @property
-    def decoder(self) -> Decoder:
+    def decoder(self) -> AnyDecoder:
         return self._decoder.model
 
     def encode(
@@ -122,14 +121,14 @@ class ManagedPair:
     def _features_device(self, images: Tensor) -> torch.device:
         """The compute device for features that are small beside its memory, else the pair's device."""
         positions = math.prod(feature_size(*images.shape[2:]))
-        size = len(images) * positions * FEATURE_CHANNELS * _FLOAT_BYTES
+        size = len(images) * positions * self._encoder.model.feature_channels * _FLOAT_BYTES
         small = size * _SMALL <= self._encoder.available_memory()
         return host.compute_device() if small else self.device
 
 
 def stylize(
-    encoder: host.ManagedModel[VGGEncoder],
-    decoder: host.ManagedModel[Decoder],
+    encoder: host.ManagedModel[AnyEncoder],
+    decoder: host.ManagedModel[AnyDecoder],
     content: Tensor,
     style: Tensor,
     alpha: float = 1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..adain_core.method.features import Features
 from ..adain_core.method.style import Style
+from ..adain_core.models.bundled import DEFAULT_PAIR, PAIRS
 from ..adain_core.video.smoothing import DEFAULT_STRENGTH
 
 _ALPHA = {"default": 1.0, "min": 0.0, "max": 1.0, "step": 0.01}
@@ -44,6 +45,14 @@ FLOW = (
     },
 )
 NO_OPENCV = "flow needs OpenCV: pip install opencv-python-headless. Only statistics are smoothed."
+PAIR = (
+    list(PAIRS),
+    {
+        "default": DEFAULT_PAIR,
+        "tooltip": "The models. vgg19: the paper's, the stronger style. light: several times as fast, for processors "
+        "without a graphics card and for previews.",
+    },
+)
 TILE_SIZE = (
     "INT",
     {

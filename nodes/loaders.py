@@ -1,4 +1,4 @@
-"""Load VGG Encoder, Load AdaIN Decoder."""
+"""Load VGG Encoder, Load AdaIN Decoder, and the pack's own pairs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, bundled_pair
 from ..adain_core.models.download import AUTHORS_DECODER, AUTHORS_ENCODER, KnownModel, fetch_model, torchvision_encoder
 from ..adain_core.models.model_files import load_decoder, load_encoder
 from ..adain_core.models.tensor_files import read_metadata
 from . import host
 from .types import CATEGORY, DECODER, ENCODER
 
-_KEPT = 8  # models in memory; a pair is 28 MB
+_KEPT = 8  # models in memory; a VGG pair is 28 MB
 # Saved workflows contain these names, so they never change.
 FETCHED: dict[str, dict[str, KnownModel]] = {
     "encoder": {
@@ -40,6 +40,12 @@ def shared_model(kind: str, path: Path) -> host.ManagedModel:
             f"{path.name}: expected a file in {path.parent}, found none; put it there, or install the pack again"
         )
     return _load(kind, path, path.stat().st_mtime_ns)
+
+
+def shared_pair(name: str) -> tuple[host.ManagedModel, host.ManagedModel]:
+    """Encoder and decoder of a bundled pair, as `shared_model`; AdaINError if there is none of that name."""
+    encoder, decoder = bundled_pair(name)
+    return shared_model("encoder", encoder), shared_model("decoder", decoder)
 
 
 def names_of(kind: str, first: str) -> list[str]:
@@ -75,7 +81,10 @@ def _holds(name: str, kind: str) -> bool:
 class LoadEncoder:
     """Load VGG Encoder."""
 
-    DESCRIPTION = "Loads a VGG encoder. The pack brings VGG-19; put others into models/adain, or let them be fetched."
+    DESCRIPTION = (
+        "Loads an encoder. The pack brings VGG-19 and the light encoder; put other VGG encoders into models/adain, or "
+        "let them be fetched."
+    )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["vgg", "vgg19", "adain encoder", "style transfer"]
     RETURN_TYPES = (ENCODER,)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.models.bundled import DEFAULT_PAIR
 from . import execution, host
 from .convert import to_comfy, to_core
-from .inputs import ALPHA, MASK
-from .loaders import shared_model
+from .inputs import ALPHA, MASK, PAIR
+from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY
 
@@ -39,13 +39,13 @@ class Stylize:
                     "BOOLEAN",
                     {"default": False, "tooltip": "Give the style image the content's colours first."},
                 ),
+                "pair": PAIR,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def stylize(self, content, style, alpha, mask=None, preserve_color=False, node_id=None):
-        encoder = shared_model("encoder", DEFAULT_ENCODER)
-        decoder = shared_model("decoder", DEFAULT_DECODER)
+    def stylize(self, content, style, alpha, mask=None, preserve_color=False, pair=DEFAULT_PAIR, node_id=None):
+        encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
         host.show_text(node_id, *notes)
         content, style = to_core(content, "content"), to_core(style, "style")

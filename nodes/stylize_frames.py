@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.models.bundled import DEFAULT_PAIR
 from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.smoothing import TemporalSmoother
 from . import execution, host
 from .convert import to_comfy, to_core
-from .inputs import ALPHA, FLOW, MASK, NO_OPENCV, SMOOTHING
-from .loaders import shared_model
+from .inputs import ALPHA, FLOW, MASK, NO_OPENCV, PAIR, SMOOTHING
+from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY
 
@@ -43,13 +43,15 @@ class StylizeFrames:
                     "BOOLEAN",
                     {"default": False, "tooltip": "Give the style image each frame's colours first."},
                 ),
+                "pair": PAIR,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def stylize(self, content, style, alpha, smoothing, flow, mask=None, preserve_color=False, node_id=None):
-        encoder = shared_model("encoder", DEFAULT_ENCODER)
-        decoder = shared_model("decoder", DEFAULT_DECODER)
+    def stylize(
+        self, content, style, alpha, smoothing, flow, mask=None, preserve_color=False, pair=DEFAULT_PAIR, node_id=None
+    ):
+        encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
         if flow and not flow_available():
             notes.append(NO_OPENCV)

@@ -10,15 +10,15 @@ import numpy as np
 from PIL import Image
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from ..adain_core.models.bundled import DEFAULT_PAIR
 from ..adain_core.video.job import SEGMENT_FRAMES, VideoJob, video_settings
 from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.writer import MAX_CRF
 from . import host
 from .convert import to_core
 from .execution import ManagedPair
-from .inputs import ALPHA, FLOW, NO_OPENCV, SMOOTHING
-from .loaders import shared_model
+from .inputs import ALPHA, FLOW, NO_OPENCV, PAIR, SMOOTHING
+from .loaders import shared_pair
 from .types import CATEGORY
 from .video_files import FOLDER, reader_of, result_path
 
@@ -77,24 +77,23 @@ class StylizeVideo:
                         "tooltip": "Quality of the video: 0 is best and large, 51 worst.",
                     },
                 ),
+                "pair": PAIR,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def stylize(self, content, style, alpha, smoothing, flow, keys="", crf=18.0, node_id=None):
-        encoder = shared_model("encoder", DEFAULT_ENCODER)
-        decoder = shared_model("decoder", DEFAULT_DECODER)
+    def stylize(self, content, style, alpha, smoothing, flow, keys="", crf=18.0, pair=DEFAULT_PAIR, node_id=None):
         notes = []
         if flow and not flow_available():
             notes.append(NO_OPENCV)
             flow = False
-        pair = ManagedPair(encoder, decoder, host.compute_device())
+        models = ManagedPair(*shared_pair(pair), host.compute_device())
         styles = list(to_core(style, "style").float().split(1))
         controls = {"alpha": alpha, "crf": crf, "smooth": smoothing, "flow": flow and smoothing > 0, "compile": False}
         frames, reader = _frames_of(keys), reader_of(content)
-        path = result_path(reader, video_settings(pair, reader, styles, frames, **controls))
+        path = result_path(reader, video_settings(models, reader, styles, frames, **controls))
         if not path.is_file():
-            job = VideoJob(pair, reader, path, styles, frames, **controls)
+            job = VideoJob(models, reader, path, styles, frames, **controls)
             _run(job, node_id, notes)
             notes += _left_out(job)
         host.show_text(node_id, *notes, f"The video is in output/{FOLDER}: {path.name}")

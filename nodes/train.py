@@ -344,6 +344,8 @@ def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:
     ComfyUI's own may have been made in inference mode or in half precision, and may be moved at any time.
     """
     model = managed.model
+    if not isinstance(model, VGGEncoder):
+        raise AdaINError(f"encoder: expected a VGG encoder to train a decoder for, found the {model.architecture} one")
     encoder = VGGEncoder(model.architecture)
     encoder.load_state_dict(model.state_dict())
     encoder.fingerprint = model.fingerprint

@@ -1,4 +1,4 @@
-"""``evaluate``: a decoder's losses and reconstruction on pairs of images it was not trained on."""
+"""``evaluate``: a pair's losses and reconstruction on pairs of images it was not trained on."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     sides = [_usable(folder, options.size, options.pairs) for folder in folders]
     pairs = options.pairs or max(map(len, sides))
     device = parse_device(options.device)
-    encoder, decoder = load_pair(options.encoder, options.decoder)
+    encoder, decoder = load_pair(options.encoder, options.decoder, options.pair)
     encoder, decoder = encoder.to(device), decoder.to(device)
     content, style = ([side[k % len(side)] for k in range(pairs)] for side in sides)
     result = evaluate(encoder, decoder, torch.stack(content), torch.stack(style))

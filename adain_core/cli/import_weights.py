@@ -12,7 +12,7 @@ from ..errors import AdaINError
 from ..files import check_output
 from ..images.folders import Images, list_images
 from ..models.foreign_weights import import_model
-from ..models.model_files import encoder_fingerprint, load_encoder, save_model
+from ..models.model_files import encoder_fingerprint, load_vgg, save_model
 from ..models.unit_activations import normalize_activations
 from ..models.vgg import VGGEncoder
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
         raise AdaINError(
             "import: expected --encoder FILE with a decoder, so that it is never used with another encoder"
         )
-    metadata["encoder"] = load_encoder(options.encoder).fingerprint
+    metadata["encoder"] = load_vgg(options.encoder).fingerprint
     save_model(options.output, model, metadata, dtype)
     print(f"{options.output}: {model.architecture} decoder for the encoder {metadata['encoder']}")
 

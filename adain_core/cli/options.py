@@ -8,11 +8,18 @@ import re
 from ..devices import PRECISIONS
 from ..errors import AdaINError
 from ..inference.stylizer import Stylizer
+from ..models.bundled import DEFAULT_PAIR, PAIRS
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--encoder", metavar="FILE", help="encoder (safetensors); default: the bundled VGG-19")
-    parser.add_argument("--decoder", metavar="FILE", help="decoder trained for the encoder; default: the bundled one")
+    parser.add_argument(
+        "--pair",
+        choices=tuple(PAIRS),
+        default=DEFAULT_PAIR,
+        help="bundled models: vgg19, or light, which is several times as fast (default: %(default)s)",
+    )
+    parser.add_argument("--encoder", metavar="FILE", help="encoder (safetensors); default: the pair's")
+    parser.add_argument("--decoder", metavar="FILE", help="decoder trained for the encoder; default: the pair's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
 
 
@@ -25,7 +32,7 @@ def add_precision_option(parser: argparse.ArgumentParser) -> None:
 
 
 def load_stylizer(options: argparse.Namespace, precision: str = "float32") -> Stylizer:
-    return Stylizer.load(options.encoder, options.decoder, options.device, precision)
+    return Stylizer.load(options.encoder, options.decoder, options.device, precision, options.pair)
 
 
 _AMOUNT = re.compile(r"(\d+\.?\d*)\s*(?:([KMGT])?(?:I?B)?)")

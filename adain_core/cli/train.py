@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import AdaINError
 from ..models.bundled import DEFAULT_ENCODER
-from ..models.model_files import load_decoder, load_encoder
+from ..models.model_files import load_vgg, load_vgg_decoder
 from ..training.config import CHOICES, RANGES, TrainingConfig
 from ..training.distributed import start_processes
 from ..training.optimization.schedule import parse_crop_sizes
@@ -131,9 +131,9 @@ def run(options: argparse.Namespace) -> int | None:
         logging.basicConfig(
             level=logging.INFO if processes.first else logging.ERROR, format="%(message)s", stream=sys.stderr
         )
-        encoder = load_encoder(options.encoder or DEFAULT_ENCODER)
+        encoder = load_vgg(options.encoder or DEFAULT_ENCODER)
         start, anchor = (
-            load_decoder(path, encoder.fingerprint) if path else None for path in (options.decoder, options.anchor)
+            load_vgg_decoder(path, encoder.fingerprint) if path else None for path in (options.decoder, options.anchor)
         )
         trainer = Trainer(
             encoder.to(processes.device),

@@ -18,8 +18,9 @@ from ..method.features import STRIDE, Features, feature_size
 from ..method.normalization import channel_statistics, check_not_empty
 from ..method.spatial_masks import to_feature_grid, where_visible
 from ..method.style import Style, check_same_encoder
-from ..models.decoder import Decoder, check_features
-from ..models.vgg import VGGEncoder, check_images
+from ..models.decoder import check_features
+from ..models.model_files import AnyDecoder, AnyEncoder
+from ..models.vgg import check_images
 from ..progress import ProgressCallback
 from .fast.forward import fast
 from .gpu_copies import from_device, to_device
@@ -32,7 +33,7 @@ _CHUNK_PIXELS = 1 << 20
 
 @torch.inference_mode()
 def encode(
-    encoder: VGGEncoder,
+    encoder: AnyEncoder,
     images: Tensor,
     mask: Tensor | None = None,
     tile_size: int = 0,
@@ -97,7 +98,7 @@ def apply_style(
         content: the content's features. Their mask, such as the content's opacity, weights their statistics.
         style: what they shall look like; a batch of 1 is broadcast.
         alpha: content-style trade-off, 0..1.
-        channels: channel mask ``[512]``, 0..1.
+        channels: channel mask ``[C]``, 0..1.
         mask: spatial mask over the content image, ``[B or 1, h, w]`` 0..1; the content's statistics are then taken
             inside it.
 
@@ -118,7 +119,7 @@ def apply_style(
 
 @torch.inference_mode()
 def decode(
-    decoder: Decoder,
+    decoder: AnyDecoder,
     features: Features,
     tile_size: int = 0,
     progress: ProgressCallback | None = None,
@@ -140,7 +141,7 @@ def decode(
         AdaINError: a decoder trained for another encoder.
     """
     check_same_encoder(decoder.trained_for, features.encoder_id)
-    check_features(features.tensor, features.size)
+    check_features(features.tensor, features.size, decoder.feature_channels)
     batch = features.tensor.shape[0]
     height, width = features.size
     if decoder.normalization == "instance":
@@ -166,7 +167,7 @@ class _Work:
     """One model over a batch of images: which samples and tiles at a time."""
 
     def __init__(
-        self, model: VGGEncoder | Decoder, size: tuple[int, int], batch: int, tile_size: int, memory: int | None
+        self, model: AnyEncoder | AnyDecoder, size: tuple[int, int], batch: int, tile_size: int, memory: int | None
     ) -> None:
         parameter = next(model.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype

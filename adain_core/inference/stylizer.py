@@ -15,9 +15,8 @@ from ..memory import budget
 from ..method.features import Features
 from ..method.spatial_masks import to_size
 from ..method.style import Style, check_same_encoder
-from ..models.bundled import load_pair
-from ..models.decoder import Decoder
-from ..models.vgg import VGGEncoder
+from ..models.bundled import DEFAULT_PAIR, load_pair
+from ..models.model_files import AnyDecoder, AnyEncoder
 from ..progress import ProgressCallback
 from .fallback import smaller_when_out_of_memory
 from .fast.forward import compile_from_now_on
@@ -38,8 +37,8 @@ class Stylizer:
 
     def __init__(
         self,
-        encoder: VGGEncoder,
-        decoder: Decoder,
+        encoder: AnyEncoder,
+        decoder: AnyDecoder,
         device: torch.device | str | None = None,
         precision: str = "float32",
     ) -> None:
@@ -56,18 +55,20 @@ class Stylizer:
         decoder: str | Path | None = None,
         device: torch.device | str | None = None,
         precision: str = "float32",
+        pair: str = DEFAULT_PAIR,
     ) -> Stylizer:
         """Reads the models.
 
         Args:
-            encoder, decoder: safetensors files; None: the bundled ones.
+            encoder, decoder: safetensors files; None: those of the bundled pair.
             device: where to compute; None: the best there is.
             precision: ``float32``, ``bfloat16``, ``float16``; ``auto``: float16 on CUDA, else float32.
+            pair: which bundled pair, ``vgg19`` or ``light``, see `bundled.PAIRS`.
 
         Raises:
-            AdaINError: a file that cannot be read, or a decoder trained for another encoder.
+            AdaINError: another pair, a file that cannot be read, or a decoder trained for another encoder.
         """
-        return cls(*load_pair(encoder, decoder), device, precision)
+        return cls(*load_pair(encoder, decoder, pair), device, precision)
 
     def compile(self) -> None:
         """Compiles the models, from now on, for each size of image they meet, see `compiled`."""
@@ -148,7 +149,7 @@ class Stylizer:
             style: images ``[B or 1, 3, h, w]``, a `Style`, or a list of those.
             alpha: content-style trade-off, 0..1; 0 gives the content itself back.
             weights: with several styles, one weight each, scaled to sum to 1; None: equal.
-            channels: channel mask ``[512]``.
+            channels: channel mask ``[C]``, one weight for each of the encoder's channels.
             masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1. One for all styles together, or one per
                 style: then each style is applied inside its own mask, and weights are not used. Outside of all masks
                 the content's own pixels stay.

@@ -123,7 +123,7 @@ def stylize_stream(
         applications: styles of batch 1, each with its mask on the feature grid, ``[1, ceil(H/8), ceil(W/8)]``, or None
             for everywhere, applied one after the other.
         alpha: content-style trade-off, 0..1; 0 gives the content itself back.
-        channels: channel mask ``[512]``.
+        channels: channel mask ``[C]``.
         tile_size: side of the tiles in pixels; 0: as large as fits into the memory.
         memory: bytes this may use beside what the process occupies already; None: most of what is free.
         folder: for the features' file when they exceed the memory; None: they stay in memory in any case.

@@ -15,38 +15,46 @@ COMBINATIONS = ("multiply", "maximum", "minimum", "add")
 _ENTRY = re.compile(r"(\d+)(?:-(\d+))?(?::(\d*\.?\d+))?")
 
 
-def from_range(first: int, last: int, inside: float = 1.0, outside: float = 0.0) -> Tensor:
+def from_range(
+    first: int, last: int, inside: float = 1.0, outside: float = 0.0, count: int = FEATURE_CHANNELS
+) -> Tensor:
     """``inside`` for the channels first..last (both included), ``outside`` for the others.
 
     Args:
-        first, last: channels, 0..511.
+        first, last: channels, counted from 0.
         inside, outside: weights 0..1.
+        count: how many channels the encoder has.
 
     Returns:
-        ``[512]`` weights 0..1.
+        ``[count]`` weights 0..1.
 
     Raises:
-        AdaINError: the range is empty or leaves 0..511.
+        AdaINError: the range is empty or leaves the encoder's channels.
     """
-    _check_range(first, last, f"{first}-{last}")
-    weights = torch.full((FEATURE_CHANNELS,), float(outside))
+    _check_range(first, last, f"{first}-{last}", count)
+    weights = torch.full((count,), float(outside))
     weights[first : last + 1] = inside
     return weights.clamp(0, 1)
 
 
-def from_list(text: str, inside: float = 1.0, outside: float = 0.0) -> Tensor:
+def from_list(text: str, inside: float = 1.0, outside: float = 0.0, count: int = FEATURE_CHANNELS) -> Tensor:
     """Weights from a list such as ``0-63:1, 64-127:0.5, 200``.
 
     An entry is a channel or a range, then its weight (1 when left out), which is multiplied by ``inside``. Channels
     in no entry get ``outside``. Where entries overlap, the later one counts.
 
+    Args:
+        text: the list.
+        inside, outside: weights 0..1.
+        count: how many channels the encoder has.
+
     Returns:
-        ``[512]`` weights 0..1.
+        ``[count]`` weights 0..1.
 
     Raises:
-        AdaINError: an entry cannot be read or leaves 0..511; it is named.
+        AdaINError: an entry cannot be read or leaves the encoder's channels; it is named.
     """
-    weights = torch.full((FEATURE_CHANNELS,), float(outside))
+    weights = torch.full((count,), float(outside))
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     if not entries:
         raise AdaINError("channels: expected a list such as '0-63:1, 64-127:0.5', found an empty one")
@@ -56,7 +64,7 @@ def from_list(text: str, inside: float = 1.0, outside: float = 0.0) -> Tensor:
             raise AdaINError(f"channels: expected entries such as '0-63:1' or '5:0.5', found {entry!r}")
         first, last, weight = match.groups()
         first, last = int(first), int(last or first)
-        _check_range(first, last, entry)
+        _check_range(first, last, entry, count)
         weights[first : last + 1] = inside * float(weight or 1)
     return weights.clamp(0, 1)
 
@@ -89,15 +97,15 @@ def by_difference(
 
     Args:
         content, style: as of `style_difference`.
-        count: how many channels, 0..512.
+        count: how many channels, 0..C.
         most: True: the greatest; False: the least.
         inside, outside: weights 0..1.
 
     Returns:
-        ``[512]`` weights 0..1.
+        ``[C]`` weights 0..1.
 
     Raises:
-        AdaINError: the count is outside 0..512, or the batches do not fit.
+        AdaINError: the count is outside 0..C, or the batches do not fit.
     """
     difference = style_difference(content, style)
     if not 0 <= count <= difference.numel():
@@ -111,13 +119,15 @@ def combine(first: Tensor, second: Tensor, how: str) -> Tensor:
     """Two channel masks as one: their product, maximum, minimum, or sum clamped to 1.
 
     Args:
-        first, second: ``[512]`` weights 0..1.
+        first, second: ``[C]`` weights 0..1.
         how: one of `COMBINATIONS`.
 
     Raises:
-        AdaINError: another ``how``.
+        AdaINError: another ``how``, or masks of different numbers of channels.
     """
     check_known("combine", how, COMBINATIONS)
+    if first.shape != second.shape:
+        raise AdaINError(f"combine: expected two masks of {len(first)} channels, found one of {len(second)}")
     second = second.to(first)
     if how == "multiply":
         return first * second
@@ -126,6 +136,6 @@ def combine(first: Tensor, second: Tensor, how: str) -> Tensor:
     return torch.maximum(first, second) if how == "maximum" else torch.minimum(first, second)
 
 
-def _check_range(first: int, last: int, found: str) -> None:
-    if not 0 <= first <= last < FEATURE_CHANNELS:
-        raise AdaINError(f"channels: expected first to last within 0-{FEATURE_CHANNELS - 1}, found {found!r}")
+def _check_range(first: int, last: int, found: str, count: int) -> None:
+    if not 0 <= first <= last < count:
+        raise AdaINError(f"channels: expected first to last within 0-{count - 1}, found {found!r}")

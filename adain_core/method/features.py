@@ -12,7 +12,7 @@ from .running_statistics import RunningStatistics
 from .style import Style
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the layers of the style loss; the last one is the features
-FEATURE_CHANNELS = 512  # of relu4_1
+FEATURE_CHANNELS = 512  # of relu4_1; other encoders have their own
 STRIDE = 8  # pixels of the image per position of the feature grid, both ways: three poolings by 2
 
 
@@ -24,12 +24,12 @@ class _Features(NamedTuple):
 
 
 class Features(_Features):
-    """relu4_1 features of an image, with what the later steps need to know about it.
+    """Features of an image, such as relu4_1 of VGG, with what the later steps need to know about it.
 
     A tuple, so that whoever keeps them can find the tensors: ComfyUI's cache weighs what it drops when memory is short.
 
     Attributes:
-        tensor: ``[B, 512, ceil(H/8), ceil(W/8)]``.
+        tensor: ``[B, C, ceil(H/8), ceil(W/8)]``; C is 512 of VGG.
         size: height and width of the image; the decoded image is cropped to it.
         encoder_id: fingerprint of the encoder.
         mask: weights over space ``[B or 1, h, w]`` for the statistics; None: every position counts the same.
@@ -37,7 +37,7 @@ class Features(_Features):
 
     @cached_property
     def statistics(self) -> Statistics:
-        """Channel mean and standard deviation, ``[B, 512]`` each, computed once."""
+        """Channel mean and standard deviation, ``[B, C]`` each, computed once."""
         return RunningStatistics().add(self.tensor, self.mask).statistics()
 
     @property
@@ -47,7 +47,7 @@ class Features(_Features):
 
 
 def feature_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of the relu4_1 features of an image: ``ceil(H/8), ceil(W/8)``.
+    """Height and width of the features of an image: ``ceil(H/8), ceil(W/8)``.
 
     >>> feature_size(64, 65)
     (8, 9)

@@ -1,4 +1,4 @@
-"""A style: the channel statistics of a style image's relu4_1 features, and how styles mix."""
+"""A style: the channel statistics of a style image's features, and how styles mix."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .normalization import Statistics
 
 @dataclass(frozen=True)
 class Style:
-    """All that AdaIN needs of a style image: 2 x 512 numbers instead of the image.
+    """All that AdaIN needs of a style image: two numbers for each feature channel instead of the image.
 
     Attributes:
-        statistics: channel mean and standard deviation, ``[B, 512]`` each.
+        statistics: channel mean and standard deviation, ``[B, C]`` each.
         encoder_id: fingerprint of the encoder the features are from.
         info: free text about the style for its file: name, author, licence.
     """

@@ -1,25 +1,59 @@
-"""The models the pack ships."""
+"""The models the pack ships: two pairs of an encoder and its decoder."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from .decoder import Decoder
-from .model_files import load_decoder, load_encoder
+from ..errors import check_known
+from .model_files import AnyDecoder, AnyEncoder, load_decoder, load_encoder, load_vgg
 from .vgg import VGGEncoder
 
 _CORE = Path(__file__).resolve().parent.parent
 # Inside the package where it is installed, beside it in a checkout.
 WEIGHTS = _CORE / "weights" if (_CORE / "weights").is_dir() else _CORE.parent / "weights"
-DEFAULT_ENCODER = WEIGHTS / "vgg19_relu4_1.safetensors"
-DEFAULT_DECODER = WEIGHTS / "decoder_vgg19.safetensors"
 
 
-def load_pair(encoder: str | Path | None = None, decoder: str | Path | None = None) -> tuple[VGGEncoder, Decoder]:
-    """Encoder and decoder from safetensors files; None: the bundled ones.
+class Pair(NamedTuple):
+    """The files of an encoder and of a decoder trained for it."""
+
+    encoder: Path
+    decoder: Path
+
+
+PAIRS = {
+    "vgg19": Pair(WEIGHTS / "vgg19_relu4_1.safetensors", WEIGHTS / "decoder_vgg19.safetensors"),
+    "light": Pair(WEIGHTS / "light_encoder.safetensors", WEIGHTS / "light_decoder.safetensors"),
+}
+DEFAULT_PAIR = "vgg19"
+DEFAULT_ENCODER, DEFAULT_DECODER = PAIRS[DEFAULT_PAIR]
+
+
+def bundled_pair(name: str) -> Pair:
+    """One of `PAIRS`; AdaINError if there is none of that name."""
+    check_known("pair", name, tuple(PAIRS))
+    return PAIRS[name]
+
+
+def load_pair(
+    encoder: str | Path | None = None, decoder: str | Path | None = None, pair: str = DEFAULT_PAIR
+) -> tuple[AnyEncoder, AnyDecoder]:
+    """Encoder and decoder from safetensors files; None: those of the bundled pair.
 
     Raises:
-        AdaINError: as `load_encoder` and `load_decoder`; the decoder must be trained for this encoder.
+        AdaINError: no pair of that name; as `load_encoder` and `load_decoder`; the decoder must be trained for this
+            encoder.
     """
-    loaded = load_encoder(encoder or DEFAULT_ENCODER)
-    return loaded, load_decoder(decoder or DEFAULT_DECODER, loaded.fingerprint)
+    files = bundled_pair(pair)
+    loaded = load_encoder(encoder or files.encoder)
+    return loaded, load_decoder(decoder or files.decoder, loaded.fingerprint)
+
+
+def vgg_of(encoder: AnyEncoder) -> VGGEncoder:
+    """The VGG whose layers measure what a pair makes: the encoder itself, or for another kind the bundled one.
+
+    The bundled one is in float32, on the encoder's device.
+    """
+    if isinstance(encoder, VGGEncoder):
+        return encoder
+    return load_vgg(DEFAULT_ENCODER).to(next(encoder.parameters()).device)

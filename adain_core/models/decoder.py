@@ -30,10 +30,12 @@ class Decoder(nn.Module):
         normalization: ``none``; or ``instance`` or ``batch`` after every convolution but the last.
 
     Attributes:
+        feature_channels: of relu4_1.
         halo: positions on the feature grid around a tile that its pixels depend on.
         trained_for: fingerprint of the encoder it was trained with, set by `model_files.load_decoder`.
     """
 
+    feature_channels = FEATURE_CHANNELS
     halo = HALO
     c: Sequence[BiasedConvolution]
 
@@ -87,12 +89,10 @@ class Decoder(nn.Module):
         return self.c[k](x if k - 1 in self.upsample_after else pad_one(x))
 
 
-def check_features(features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """Returns the features if they are ``[B, 512, h, w]`` and belong to an image of that size, else AdaINError."""
-    if features.ndim != 4 or features.shape[1] != FEATURE_CHANNELS or 0 in features.shape:
-        raise AdaINError(
-            f"features: expected shape [batch, {FEATURE_CHANNELS}, height, width], found {list(features.shape)}"
-        )
+def check_features(features: Tensor, size: tuple[int, int] | None = None, channels: int = FEATURE_CHANNELS) -> Tensor:
+    """Returns features that are ``[B, channels, h, w]`` and belong to an image of that size, else raises AdaINError."""
+    if features.ndim != 4 or features.shape[1] != channels or 0 in features.shape:
+        raise AdaINError(f"features: expected shape [batch, {channels}, height, width], found {list(features.shape)}")
     if size is not None:
         expected = feature_size(*size)
         if tuple(features.shape[2:]) != expected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from ..errors import AdaINError
 from ..files import atomic_write
 from .decoder import Decoder
+from .light import LIGHT, LightDecoder, LightEncoder
 from .tensor_files import FORMAT, check_state, read_safetensors
 from .vgg import VGGEncoder
 
 M = TypeVar("M", bound=nn.Module)
+AnyEncoder: TypeAlias = VGGEncoder | LightEncoder
+AnyDecoder: TypeAlias = Decoder | LightDecoder
 
 PREPROCESSING = "RGB 0..1; the network's own preprocessing is folded into the first convolution"
 
@@ -35,34 +38,36 @@ def fingerprint(state: Mapping[str, Tensor], architecture: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def encoder_fingerprint(encoder: VGGEncoder) -> str:
+def encoder_fingerprint(encoder: AnyEncoder) -> str:
     """`fingerprint` of an encoder's weights as they are now."""
     return fingerprint(encoder.state_dict(), encoder.architecture)
 
 
 def save_model(
-    path: str | Path, model: VGGEncoder | Decoder, metadata: Mapping[str, str], dtype: torch.dtype = torch.float32
+    path: str | Path, model: AnyEncoder | AnyDecoder, metadata: Mapping[str, str], dtype: torch.dtype = torch.float32
 ) -> None:
     """Writes a model as safetensors, atomically.
 
     Args:
         path: the file; its folder is made when missing.
-        model: a `VGGEncoder` or a `Decoder`.
+        model: an encoder or a decoder.
         metadata: text beside the weights, such as the licence. A decoder's needs ``encoder``, the fingerprint of the
             encoder it was trained for.
         dtype: precision on disk.
     """
     state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in model.state_dict().items()}
     text = {"format": FORMAT, "kind": _kind(model), "architecture": model.architecture, **metadata}
-    if isinstance(model, VGGEncoder):
-        text |= {"fingerprint": encoder_fingerprint(model), "preprocessing": PREPROCESSING}
+    if isinstance(model, (VGGEncoder, LightEncoder)):
+        text["fingerprint"] = encoder_fingerprint(model)
+        if isinstance(model, VGGEncoder):
+            text["preprocessing"] = PREPROCESSING
     else:
         text["normalization"] = model.normalization
     with atomic_write(path) as temporary:
         save_file(state, temporary, text)
 
 
-def load_encoder(path: str | Path) -> VGGEncoder:
+def load_encoder(path: str | Path) -> AnyEncoder:
     """Reads an encoder, float32, in evaluation mode, without gradients.
 
     Raises:
@@ -71,12 +76,29 @@ def load_encoder(path: str | Path) -> VGGEncoder:
     """
     state, metadata = read_safetensors(path)
     _check_kind(path, metadata, "encoder")
-    encoder = _fill(VGGEncoder(metadata.get("architecture", "vgg19")), state, path)
+    architecture = metadata.get("architecture", "vgg19")
+    encoder: AnyEncoder = _fill(LightEncoder() if architecture == LIGHT else VGGEncoder(architecture), state, path)
     encoder.fingerprint = encoder_fingerprint(encoder)
     return encoder
 
 
-def load_decoder(path: str | Path, encoder_id: str | None = None) -> Decoder:
+def load_vgg(path: str | Path) -> VGGEncoder:
+    """`load_encoder` where VGG's layers are needed, as by the losses; AdaINError for another encoder."""
+    encoder = load_encoder(path)
+    if not isinstance(encoder, VGGEncoder):
+        raise AdaINError(f"{path}: expected a VGG encoder, found the {encoder.architecture} one")
+    return encoder
+
+
+def load_vgg_decoder(path: str | Path, encoder_id: str | None = None) -> Decoder:
+    """`load_decoder` for a VGG encoder; AdaINError for another one's decoder."""
+    decoder = load_decoder(path, encoder_id)
+    if not isinstance(decoder, Decoder):
+        raise AdaINError(f"{path}: expected a decoder of VGG's features, found the {decoder.architecture} one")
+    return decoder
+
+
+def load_decoder(path: str | Path, encoder_id: str | None = None) -> AnyDecoder:
     """Reads a decoder, float32, in evaluation mode, without gradients.
 
     Args:
@@ -98,14 +120,17 @@ def load_decoder(path: str | Path, encoder_id: str | None = None) -> Decoder:
         raise AdaINError(
             f"{path}: expected a decoder of AdaIN's output, found one of content and style features side by side"
         )
-    decoder = Decoder(metadata.get("architecture", "vgg19"), metadata.get("normalization", "none"))
+    architecture = metadata.get("architecture", "vgg19")
+    decoder: AnyDecoder = (
+        LightDecoder() if architecture == LIGHT else Decoder(architecture, metadata.get("normalization", "none"))
+    )
     _fill(decoder, state, path)
     decoder.trained_for = trained_for
     return decoder
 
 
 def _kind(model: nn.Module) -> str:
-    return "encoder" if isinstance(model, VGGEncoder) else "decoder"
+    return "encoder" if isinstance(model, (VGGEncoder, LightEncoder)) else "decoder"
 
 
 def _check_kind(path: str | Path, metadata: Mapping[str, str], kind: str) -> None:

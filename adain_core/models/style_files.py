@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 
 from ..errors import AdaINError, check_finite
 from ..files import atomic_write
-from ..method.features import FEATURE_CHANNELS
 from ..method.normalization import Statistics
 from ..method.style import Style
 from .tensor_files import FORMAT, read_metadata, read_safetensors
@@ -26,7 +25,7 @@ def save_style(path: str | Path, style: Style, thumbnail: Image.Image | None = N
 
     Args:
         path: the file; its folder is made when missing.
-        style: statistics ``[B, 512]``.
+        style: statistics ``[B, C]``.
         thumbnail: a picture of the style; it is scaled down to 96 pixels.
 
     Raises:
@@ -67,10 +66,9 @@ def load_style(path: str | Path) -> Style:
         raise AdaINError(f"{path}: expected the tensors mean and std, found {', '.join(sorted(tensors)) or 'none'}")
     statistics = Statistics(**tensors)
     mean, std = statistics
-    if mean.ndim != 2 or mean.shape[1] != FEATURE_CHANNELS or std.shape != mean.shape:
+    if mean.ndim != 2 or 0 in mean.shape or std.shape != mean.shape:
         raise AdaINError(
-            f"{path}: expected mean and std of shape [batch, {FEATURE_CHANNELS}], "
-            f"found {list(mean.shape)} and {list(std.shape)}"
+            f"{path}: expected mean and std of shape [batch, channels], found {list(mean.shape)} and {list(std.shape)}"
         )
     if not bool(mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
         raise AdaINError(f"{path}: expected finite statistics with deviations above 0, found others")

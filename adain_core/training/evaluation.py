@@ -1,4 +1,4 @@
-"""Measures a decoder: the paper's losses and the reconstruction on images it was not trained on."""
+"""Measures a pair: the paper's losses and the reconstruction on images it was not trained on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 from ..method.adain import adain
 from ..method.losses import content_loss, style_terms
 from ..method.normalization import channel_statistics
-from ..models.decoder import Decoder
-from ..models.vgg import VGGEncoder
+from ..models.bundled import vgg_of
+from ..models.model_files import AnyDecoder, AnyEncoder
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ def psnr(images: Tensor, reference: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(encoder: VGGEncoder, decoder: Decoder, content: Tensor, style: Tensor) -> Evaluation:
+def evaluate(encoder: AnyEncoder, decoder: AnyDecoder, content: Tensor, style: Tensor) -> Evaluation:
     """Measures a decoder on pairs of images, in float32, on its outputs as they would be saved (clamped to 0..1).
+
+    The losses are of VGG's features: of the encoder itself, or for another kind of the bundled one.
 
     Args:
         encoder, decoder: on one device; the decoder is used in evaluation mode and left in the mode it was in.
@@ -59,20 +61,23 @@ def evaluate(encoder: VGGEncoder, decoder: Decoder, content: Tensor, style: Tens
     training = decoder.training
     decoder.eval()
     device = next(decoder.parameters()).device
+    vgg = vgg_of(encoder)
     sums = torch.zeros(7, dtype=torch.float64)
     outputs, reconstructions = [], []
     # One pair at a time: memory is bounded, and the figures do not depend on how pairs are grouped.
     for x, y in zip(torch.split(content, 1), torch.split(style, 1), strict=True):
         x, y = (image.to(device, memory_format=torch.channels_last) for image in (x, y))
-        features, taps = encoder(x), encoder.taps(y)
-        target = adain(features, channel_statistics(taps[-1]))
+        features, taps = encoder(x), vgg.taps(y)
+        target = wanted = adain(features, channel_statistics(taps[-1] if vgg is encoder else encoder(y)))
+        if vgg is not encoder:
+            wanted = adain(vgg(x), channel_statistics(taps[-1]))
         raw = decoder(target)
         output = raw.clamp(0, 1)
         again = decoder(adain(features, channel_statistics(features))).clamp(0, 1)
-        found = encoder.taps(output)
+        found = vgg.taps(output)
         terms = style_terms(found, [channel_statistics(tap) for tap in taps])
         outside = (raw != output).float().mean()
-        sums += torch.stack([content_loss(found[-1], target), *terms, psnr(again, x)[0], outside]).cpu().double()
+        sums += torch.stack([content_loss(found[-1], wanted), *terms, psnr(again, x)[0], outside]).cpu().double()
         outputs.append(output.cpu())
         reconstructions.append(again.cpu())
     decoder.train(training)

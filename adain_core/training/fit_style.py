@@ -2,8 +2,8 @@
 
 The statistics of one painting depend on its subject. The average over several paintings is duller than each, and
 decoded images never have exactly the statistics that the decoder is given. `fit_style` starts at the average and
-minimizes the style loss (eq. 13) over the style's 2 x 512 numbers, with both models fixed. Images decoded in the fitted
-style then have, at all four layers, the statistics that the given images have on average.
+minimizes the style loss (eq. 13) over the style's means and deviations, with both models fixed. Images decoded in the
+fitted style then have, at all four layers, the statistics that the given images have on average.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from ..method.adain import adain
 from ..method.losses import style_loss
 from ..method.normalization import Statistics, channel_statistics
 from ..method.style import Style, check_same_encoder
-from ..models.decoder import Decoder
-from ..models.vgg import VGGEncoder, check_images
+from ..models.bundled import vgg_of
+from ..models.model_files import AnyDecoder, AnyEncoder
+from ..models.vgg import check_images
 from ..progress import ProgressCallback
 
 STEP_SIZE = 0.02  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
@@ -30,8 +31,8 @@ CROP = 192  # pixels, of the contents that are stylized meanwhile
 
 
 def fit_style(
-    encoder: VGGEncoder,
-    decoder: Decoder,
+    encoder: AnyEncoder,
+    decoder: AnyDecoder,
     images: list[Tensor],
     steps: int,
     contents: list[Tensor] | None = None,
@@ -40,8 +41,9 @@ def fit_style(
     """Fits a style to images, on the encoder's device.
 
     It minimizes ``sum_i |mu(f_i(g(t))) - mu_i|^2 + |sigma(f_i(g(t))) - sigma_i|^2`` over mean and deviation of
-    ``t = AdaIN(f(c), style)``, one content c per step in turn, with Adam. The terms are squares, so the average of
-    the images' statistics is the same target as all of them together.
+    ``t = AdaIN(f(c), style)``, one content c per step in turn, with Adam. The layers f_i are VGG's: the encoder's own,
+    or for another kind of encoder the bundled one's. The terms are squares, so the average of the images' statistics is
+    the same target as all of them together.
 
     Args:
         encoder, decoder: a pair; they are left as they are.
@@ -65,6 +67,7 @@ def fit_style(
     with torch.inference_mode(False), torch.enable_grad():
         device = next(encoder.parameters()).device
         encoder = copy.deepcopy(encoder).to(device).float().eval().requires_grad_(False)
+        vgg = vgg_of(encoder)
         decoder = copy.deepcopy(decoder).to(device).float().eval().requires_grad_(False)
         contents = (images if contents is None else contents)[:steps]
         done, total = 0, len(images) + len(contents) + steps
@@ -75,18 +78,19 @@ def fit_style(
             if progress is not None:
                 progress(done, total)
 
-        statistics, features = [], []
+        statistics, starts, features = [], [], []
         with torch.no_grad():
             for image in images:
                 # Scaled before the copy, so that no large image goes to the device.
                 pixels = _shrunk(check_images(image).float()).to(device).clone()
-                statistics.append([channel_statistics(tap) for tap in encoder.taps(pixels)])
+                statistics.append([channel_statistics(tap) for tap in vgg.taps(pixels)])
+                starts.append(statistics[-1][-1] if vgg is encoder else channel_statistics(encoder(pixels)))
                 tell()
             for content in contents:
                 features.append(encoder(_crop(check_images(content).float()).to(device).clone()))
                 tell()
         targets = _average(statistics)
-        start = targets[-1]
+        (start,) = _average([[each] for each in starts])
         shift = torch.zeros_like(start.mean, requires_grad=True)
         growth = torch.zeros_like(start.std, requires_grad=True)
         optimizer = torch.optim.Adam([shift, growth], lr=STEP_SIZE)
@@ -99,7 +103,7 @@ def fit_style(
                 group["lr"] = STEP_SIZE * (1 + math.cos(math.pi * step / steps)) / 2
             optimizer.zero_grad()
             output = decoder(adain(features[step % len(features)], style()))
-            torch.autograd.backward(style_loss(encoder.taps(output), targets))
+            torch.autograd.backward(style_loss(vgg.taps(output), targets))
             optimizer.step()
             tell()
         fitted = style()

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..devices import parse_device
 from ..models.bundled import DEFAULT_ENCODER
 from ..models.decoder import Decoder
-from ..models.model_files import load_encoder
+from ..models.model_files import load_vgg
 from ..models.vgg import VGGEncoder
 from .config import TrainingConfig
 from .data.image_sets import FolderOrFiles
@@ -48,7 +48,7 @@ def train(
         AdaINError: what `Trainer` refuses, or a training that diverged.
     """
     if encoder is None:
-        encoder = load_encoder(DEFAULT_ENCODER).to(parse_device(None))
+        encoder = load_vgg(DEFAULT_ENCODER).to(parse_device(None))
     trainer = Trainer(
         encoder, TrainingConfig() if config is None else config, content, style, folder, start, resume=resume
     )

@@ -19,9 +19,7 @@ from ..inference.fast.forward import compile_from_now_on
 from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
 from ..method.adain import check_alpha
-from ..models.decoder import Decoder
-from ..models.model_files import fingerprint
-from ..models.vgg import VGGEncoder
+from ..models.model_files import AnyDecoder, AnyEncoder, fingerprint
 from ..threads import prefetch
 from .animation import open_video
 from .pyav import import_av
@@ -39,10 +37,10 @@ class VideoModels(Models, Protocol):
     """The pair a video is stylized with: `Stylizer`, or what ComfyUI manages."""
 
     @property
-    def encoder(self) -> VGGEncoder: ...
+    def encoder(self) -> AnyEncoder: ...
 
     @property
-    def decoder(self) -> Decoder: ...
+    def decoder(self) -> AnyDecoder: ...
 
     @property
     def device(self) -> torch.device:

@@ -53,7 +53,7 @@ def test_a_decoder_where_an_encoder_is_expected(loaders):
 
 def test_a_missing_file_of_the_pack_is_told_with_its_folder(pack, loaders, tmp_path, monkeypatch):
     stylize = sys.modules[f"{pack.__name__}.nodes.stylize"]
-    monkeypatch.setattr(stylize, "DEFAULT_DECODER", tmp_path / "decoder.safetensors")
+    monkeypatch.setattr(loaders, "bundled_pair", lambda name: (DEFAULT_ENCODER, tmp_path / "decoder.safetensors"))
     image = torch.rand(1, 8, 8, 3)
     with pytest.raises(ValueError, match=rf"decoder.safetensors: expected a file in {tmp_path}, found none; put it"):
         stylize.Stylize().stylize(image, image, 1.0)

@@ -34,13 +34,13 @@ CONTRACT = {
     "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], ["content"], ["ADAIN_STYLE"]),
     "AdaINMatchColor": (["image", "reference", "method"], [], ["IMAGE"]),
     "AdaINExampleImage": (["name"], [], ["IMAGE"]),
-    "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color"], ["IMAGE"]),
+    "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color", "pair"], ["IMAGE"]),
     "AdaINStylizeFrames": (
         ["content", "style", "alpha", "smoothing", "flow"],
-        ["mask", "preserve_color"],
+        ["mask", "preserve_color", "pair"],
         ["IMAGE"],
     ),
-    "AdaINStylizeVideo": (["content", "style", "alpha", "smoothing", "flow"], ["keys", "crf"], ["VIDEO"]),
+    "AdaINStylizeVideo": (["content", "style", "alpha", "smoothing", "flow"], ["keys", "crf", "pair"], ["VIDEO"]),
     "AdaINTrainDecoder": (
         [
             *("encoder", "content_folder", "style_folder", "checkpoint_name", "steps", "batch_size", "crop_size"),
@@ -56,12 +56,12 @@ CONTRACT = {
 # Values of combos; what is on disk comes beside them.
 VALUES = {
     ("AdaINEncoderLoader", "encoder_name"): [
-        "vgg19_relu4_1.safetensors",
+        *("vgg19_relu4_1.safetensors", "light_encoder.safetensors"),
         "vgg_normalised of the AdaIN authors (downloads 80 MB once)",
         "VGG-19 of torchvision (downloads 548 MB once)",
     ],
     ("AdaINDecoderLoader", "decoder_name"): [
-        "decoder_vgg19.safetensors",
+        *("decoder_vgg19.safetensors", "light_decoder.safetensors"),
         "decoder of the AdaIN authors (downloads 14 MB once, and its encoder)",
     ],
     ("AdaINChannelMask", "choose_by"): ["range", "list", "differ most", "differ least"],
@@ -72,6 +72,9 @@ VALUES = {
         *("content_astronaut.jpg", "content_chelsea.jpg", "content_coffee.jpg", "style_honeywave.jpg"),
         *("style_paint_brushes.jpg", "style_safe_landing.jpg", "style_starry_night.jpg", "style_tissue.jpg"),
     ],
+    ("AdaINStylize", "pair"): ["vgg19", "light"],
+    ("AdaINStylizeFrames", "pair"): ["vgg19", "light"],
+    ("AdaINStylizeVideo", "pair"): ["vgg19", "light"],
     ("AdaINTrainDecoder", "content_folder"): ["examples of this pack"],
     ("AdaINTrainDecoder", "style_folder"): ["examples of this pack"],
     ("AdaINTrainDecoder", "style_loss"): ["mean-std", "gram"],

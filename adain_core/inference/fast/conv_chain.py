@@ -102,6 +102,32 @@ class Convolution(Layer):
         return convolve(x, self.kernel, self.bias)
 
 
+class StridedConvolution(Layer):
+    """A 3x3 convolution with stride 2, padded as `Convolution` is, with ReLU or without.
+
+    The map has an even number of rows and of columns.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True) -> None:
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = bias
+        self.relu = relu
+
+    def channels(self, given: int) -> int:
+        return self.weight.shape[0]
+
+    def side(self, given: int) -> int:
+        return given // 2
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        return max(2 * rows[0] - 1, 0), 2 * rows[1]
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        x = pad_one(x, top=rows[0] == 0, bottom=False)
+        x = F.conv2d(x, self.weight, self.bias, stride=2)
+        return x.relu_() if self.relu else x
+
+
 class MaxPool(Layer):
     """2x2 max pooling with ceil_mode."""
 
@@ -115,16 +141,34 @@ class MaxPool(Layer):
         return F.max_pool2d(x, 2, ceil_mode=True)
 
 
+class PixelShuffle(Layer):
+    """Groups of four channels as 2x2 pixels (Shi et al., arXiv:1609.05158)."""
+
+    def channels(self, given: int) -> int:
+        return given // 4
+
+    def side(self, given: int) -> int:
+        return 2 * given
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        return _halves(rows)
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        first = 2 * _halves(rows)[0]
+        return F.pixel_shuffle(x, 2)[:, :, rows[0] - first : rows[1] - first]
+
+
 class UpsampledConvolution(Layer):
-    """Nearest-neighbour upsampling by 2, a 3x3 convolution with reflection padding, and ReLU, in one.
+    """Nearest-neighbour upsampling by 2 and a 3x3 convolution with reflection padding in one, with ReLU or without.
 
     In phases, see `models.upsampled_convolution`.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, relu: bool = True) -> None:
         self.weight = phase_kernels(weight.float()).to(weight.dtype)
         self.outputs = weight.shape[0]
         self.bias = bias.repeat(4)
+        self.relu = relu
 
     def channels(self, given: int) -> int:
         return self.outputs
@@ -139,7 +183,9 @@ class UpsampledConvolution(Layer):
     def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
         first, last = _halves(rows)
         x = pad_one(x, "replicate", top=first == 0, bottom=last == height)
-        phases = F.conv2d(x, self.weight, self.bias).relu_()
+        phases = F.conv2d(x, self.weight, self.bias)
+        if self.relu:
+            phases.relu_()
         out = interleave(phases, self.outputs)
         return out[:, :, rows[0] - 2 * first : rows[1] - 2 * first]
 

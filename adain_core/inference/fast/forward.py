@@ -15,9 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from ...models.decoder import Decoder
+from ...models.light import LightDecoder, LightEncoder, shallow_of_features, shallow_of_map, to_whole_positions
+from ...models.model_files import AnyDecoder, AnyEncoder
 from ...models.vgg import VGGEncoder
 from .compiled import compiled
-from .conv_chain import Convolution, Layer, MaxPool, UpsampledConvolution, run_chain
+from .conv_chain import (
+    Convolution,
+    Layer,
+    MaxPool,
+    PixelShuffle,
+    StridedConvolution,
+    UpsampledConvolution,
+    run_chain,
+)
 
 
 class _ParameterVersion(NamedTuple):
@@ -40,14 +50,14 @@ _kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 _to_compile: WeakSet[nn.Module] = WeakSet()
 
 
-def compile_from_now_on(model: VGGEncoder | Decoder) -> None:
+def compile_from_now_on(model: AnyEncoder | AnyDecoder) -> None:
     """Has `fast` compile the model for each size of input it meets, see `compiled`."""
     _to_compile.add(model)
     _kept.pop(model, None)
 
 
-def fast(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
-    """The model as a function: images to relu4_1 features, or features to images, ``[B, C, H, W]``, channels_last.
+def fast(model: AnyEncoder | AnyDecoder) -> Callable[[Tensor], Tensor]:
+    """The model as a function: images to features, or features to images, ``[B, C, H, W]``, channels_last.
 
     Equal to ``model(x)`` up to rounding. To be called without gradients, and as long as the parameters stay as they are
     and where they are.
@@ -65,15 +75,23 @@ def fast(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
     return kept.run
 
 
-def _derived(model: VGGEncoder | Decoder) -> Callable[[Tensor], Tensor]:
-    chains = _encoder_chains(model) if isinstance(model, VGGEncoder) else _decoder_chains(model)
+def _derived(model: AnyEncoder | AnyDecoder) -> Callable[[Tensor], Tensor]:
+    if isinstance(model, LightEncoder):
+        run = _light_encoder(model)
+    elif isinstance(model, LightDecoder):
+        run = _light_decoder(model)
+    else:
+        run = _in_a_row(_encoder_chains(model) if isinstance(model, VGGEncoder) else _decoder_chains(model))
+    return compiled(run, next(model.parameters()).device) if model in _to_compile else run
 
+
+def _in_a_row(chains: list[list[Layer]]) -> Callable[[Tensor], Tensor]:
     def run(x: Tensor) -> Tensor:
         for chain in chains:
             x = run_chain(chain, x)
         return x
 
-    return compiled(run, next(model.parameters()).device) if model in _to_compile else run
+    return run
 
 
 def _encoder_chains(encoder: VGGEncoder) -> list[list[Layer]]:
@@ -98,3 +116,41 @@ def _decoder_chains(decoder: Decoder) -> list[list[Layer]]:
         else:
             chains[-1].append(Convolution(weight, bias, relu=k < last))
     return chains
+
+
+def _light_encoder(encoder: LightEncoder) -> Callable[[Tensor], Tensor]:
+    c = [(convolution.weight, convolution.bias) for convolution in encoder.c]
+    to_stride_4 = [StridedConvolution(*c[0]), StridedConvolution(*c[1]), Convolution(*c[2], relu=False)]
+    to_stride_8 = [StridedConvolution(*c[3], relu=False)]
+    block = [Convolution(*c[4]), Convolution(*c[5], relu=False)]
+
+    def run(x: Tensor) -> Tensor:
+        x = run_chain(to_stride_4, to_whole_positions(x))
+        shallow = shallow_of_map(x)
+        x = run_chain(to_stride_8, x.relu_())
+        return torch.cat([run_chain(block, x.relu()).add_(x), shallow], 1)
+
+    return run
+
+
+def _light_decoder(decoder: LightDecoder) -> Callable[[Tensor], Tensor]:
+    c = [(convolution.weight, convolution.bias) for convolution in decoder.c]
+    mixed = [Convolution(*c[0], relu=False)]
+    blocks = [[Convolution(*c[k]), Convolution(*c[k + 1], relu=False)] for k in (1, 3)]
+    to_stride_4 = [UpsampledConvolution(*c[5], relu=False)]
+    to_pixels = [
+        Convolution(*c[6]),
+        UpsampledConvolution(*c[7]),
+        Convolution(*c[8]),
+        Convolution(*c[9], relu=False),
+        PixelShuffle(),
+    ]
+
+    def run(features: Tensor) -> Tensor:
+        x = run_chain(mixed, features)
+        for block in blocks:
+            x = run_chain(block, x.relu()).add_(x)
+        x = run_chain(to_stride_4, x.relu_())
+        return run_chain(to_pixels, torch.cat([x, shallow_of_features(features)], 1))
+
+    return run

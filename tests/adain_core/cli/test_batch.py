@@ -35,6 +35,14 @@ def test_names_that_are_not_utf8(folders, tmp_path):
     assert batch(folders, tmp_path / "out") == 0
 
 
+def test_the_light_pair(folders, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert batch(folders, out, "--pair", "light") == 0
+    assert capsys.readouterr().out == "6 written, 0 already there, 0 failed\n"
+    (folders[0] / "picture00.png").rename(folders[0] / "new.png")
+    assert batch(folders, out) == 2, "the folder is of another pair"
+
+
 def test_what_is_done_is_not_done_again(folders, tmp_path, capsys):
     out = tmp_path / "out"
     batch(folders, out)

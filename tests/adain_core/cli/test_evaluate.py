@@ -35,6 +35,15 @@ def test_evaluate(folders, tmp_path, capsys):
     assert capsys.readouterr().err == "error: --size: expected a multiple of 8, found 30\n"
 
 
+def test_the_light_pair_is_measured_by_vgg_too(folders, tmp_path):
+    arguments = ["evaluate", *folders, "--size", "32", "--device", "cpu", "--pairs", "2"]
+    assert main([*arguments, "--pair", "light", "-o", str(tmp_path / "light.json")]) == 0
+    assert main([*arguments, "-o", str(tmp_path / "vgg19.json")]) == 0
+    light, vgg = (json.loads((tmp_path / f"{pair}.json").read_text()) for pair in ("light", "vgg19"))
+    assert light.keys() == vgg.keys()
+    assert light["style"] != vgg["style"]
+
+
 def test_outputs_are_checked_before_the_work(folders, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(evaluate, "evaluate", lambda *_: pytest.fail("the work began"))
     (tmp_path / "file.txt").write_text("")

@@ -9,9 +9,12 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from adain_core import Stylizer
 from adain_core.cli.main import main
+from adain_core.images.files import load_picture, scaled
 from adain_core.video import job as video_job
 from tests.conftest import ROOT
 
@@ -64,6 +67,21 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(examples, tmp_path
     assert seconds(whole, whole.frames()) == seconds(resumed, resumed.frames())
     assert np.array_equal(levels_of(whole.path), levels_of(resumed.path))
     assert len(levels_of(whole.path)) == 24
+
+
+@pytest.mark.slow
+def test_the_light_pair(examples, tmp_path):
+    """Its first frame is what the pair makes of it, but for H.264."""
+    source, style = write_clip(tmp_path / "clip.mp4", 3), examples / "style_starry_night.jpg"
+    arguments = ["video", source, style, "--style-size", "64", "--smooth", "0.5", "--crf", "1", "--device", "cpu"]
+    assert main([str(a) for a in [*arguments, "--pair", "light", "-o", tmp_path / "out.mp4"]]) == 0
+    frame, found = (
+        torch.from_numpy(levels_of(path)[0]).movedim(2, 0)[None] / 255 for path in (source, tmp_path / "out.mp4")
+    )
+    picture = scaled(load_picture(style), 64).pixels
+    light, vgg = (Stylizer.load(device="cpu", pair=pair).stylize(frame, picture) for pair in ("light", "vgg19"))
+    assert (found - light).abs().mean() < 0.03
+    assert (found - vgg).abs().mean() > 2 * (found - light).abs().mean()
 
 
 @pytest.mark.parametrize(

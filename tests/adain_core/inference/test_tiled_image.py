@@ -18,6 +18,7 @@ from adain_core.inference.tiled_image import ImageInMemory, least_memory, styliz
 from adain_core.method.normalization import Statistics
 from adain_core.method.spatial_masks import to_feature_grid
 from adain_core.method.style import Style
+from adain_core.models.bundled import PAIRS
 from adain_core.models.decoder import Decoder
 
 
@@ -58,8 +59,11 @@ def streamed(stylizer, content, styles, masks=(), weights=None, **options):
 
 
 @pytest.mark.slow
-def test_equals_untiled_with_every_control(stylizer, styles):
+@pytest.mark.parametrize("pair", PAIRS)
+def test_equals_untiled_with_every_control(pair):
     """Any size and tile size; no mask, one, one per style, which overlap, or an empty one."""
+    stylizer = Stylizer.load(device="cpu", pair=pair)
+    styles = [stylizer.style(torch.rand(1, 3, 48, 40) ** power) for power in (0.3, 3)]
 
     @settings(max_examples=12, deadline=None)
     @given(
@@ -76,7 +80,7 @@ def test_equals_untiled_with_every_control(stylizer, styles):
         if kind == "one empty":
             masks[0].zero_()
         weights = None if len(masks) == 2 else [0.3, 0.7]
-        channels = torch.rand(512)
+        channels = torch.rand(stylizer.encoder.feature_channels)
         controls = {"alpha": alpha, "weights": weights, "channels": channels, "masks": masks}
         opacity = (torch.rand(1, *size) - 0.3).clamp(0) if transparent else torch.ones(1, *size)
         opacity[:, 8:40] *= not transparent

@@ -12,7 +12,7 @@ from adain_core.inference import pipeline
 from adain_core.inference.memory_estimates import automatic_tile_size, working_memory
 from adain_core.inference.pipeline import decode, encode
 from adain_core.inference.tiling import TilePlan
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, PAIRS, load_pair
 from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.models.vgg import HALO
 
@@ -68,11 +68,16 @@ def test_the_halo_is_the_receptive_field(models):
     assert (int(seen.min()), int(seen.max())) == (8 - HALO, 8 + HALO)
 
 
+@pytest.fixture(scope="module", params=PAIRS)
+def pair(request):
+    return load_pair(pair=request.param)
+
+
 @pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 170), st.integers(1, 170), st.sampled_from([64, 80, 128]), st.booleans())
-def test_tiled_equals_untiled(models, batch, height, width, tile_size, little_memory):
-    encoder, decoder = models
+def test_tiled_equals_untiled(pair, batch, height, width, tile_size, little_memory):
+    encoder, decoder = pair
     images = torch.rand(batch, 3, height, width)
     memory = 1 if little_memory else None
     whole = encode(encoder, images, memory=1 << 40)
@@ -125,8 +130,9 @@ def test_a_tile_too_small(models):
         encode(models[0], torch.rand(1, 3, 8, 8), tile_size=32)
 
 
-def test_stylizer_in_tiles():
-    stylizer = Stylizer.load(device="cpu")
+@pytest.mark.parametrize("pair", PAIRS)
+def test_stylizer_in_tiles(pair):
+    stylizer = Stylizer.load(device="cpu", pair=pair)
     image = torch.rand(1, 3, 150, 90)
     features = stylizer.encode(image, tile_size=64)
     torch.testing.assert_close(stylizer.decode(features, tile_size=64), stylizer.decode(stylizer.encode(image)))

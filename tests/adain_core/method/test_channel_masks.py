@@ -12,18 +12,22 @@ def test_range():
     weights = channel_masks.from_range(10, 19, inside=0.5, outside=0.25)
     assert weights.tolist() == [0.25] * 10 + [0.5] * 10 + [0.25] * 492
     assert channel_masks.from_range(0, 511).tolist() == [1.0] * 512
+    assert channel_masks.from_range(1, 2, count=4).tolist() == [0, 1, 1, 0]
 
 
 @pytest.mark.parametrize(("first", "last"), [(5, 3), (-1, 3), (0, 512)])
 def test_ranges_that_cannot_be(first, last):
     with pytest.raises(AdaINError, match=f"channels: expected first to last within 0-511, found '{first}-{last}'"):
         channel_masks.from_range(first, last)
+    with pytest.raises(AdaINError, match="within 0-191, found '0-192'"):
+        channel_masks.from_range(0, 192, count=192)
 
 
 def test_list():
     weights = channel_masks.from_list("0-3:1, 2:0.25,511", outside=0.1)
     assert weights[[0, 1, 2, 3, 4, 511]].tolist() == pytest.approx([1, 1, 0.25, 1, 0.1, 1])
     assert channel_masks.from_list("7:0.5, 8", inside=0.5)[[6, 7, 8]].tolist() == [0, 0.25, 0.5]
+    assert channel_masks.from_list("1:0.5", count=3).tolist() == [0, 0.5, 0]
 
 
 @pytest.mark.parametrize("text", ["", "a", "0-600", "5-3:1", "1:x", "1;2", "-3"])
@@ -48,6 +52,11 @@ def test_difference_ranks_channels():
 @pytest.mark.parametrize(("how", "expected"), [("multiply", 0.4), ("maximum", 0.8), ("minimum", 0.5), ("add", 1.0)])
 def test_combine(how, expected):
     assert channel_masks.combine(torch.tensor([0.8]), torch.tensor([0.5]), how).item() == pytest.approx(expected)
+
+
+def test_combine_masks_of_two_encoders():
+    with pytest.raises(AdaINError, match="combine: expected two masks of 192 channels, found one of 512"):
+        channel_masks.combine(torch.ones(192), torch.ones(512), "add")
 
 
 def test_combine_unknown():

@@ -72,7 +72,8 @@ def test_the_style_of_1_0_0_that_the_pack_brings(examples):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.update(mean=t["mean"][:, :9]), r"expected mean and std of shape \[batch, 512\], found \[2, 9\]"),
+        (lambda t: t.update(mean=t["mean"][:, :9]), r"of shape \[batch, channels\], found \[2, 9\] and \[2, 512\]"),
+        (lambda t: t.update(mean=t["mean"][0], std=t["std"][0]), r"\[batch, channels\], found \[512\] and \[512\]"),
         (lambda t: t.update(std=t["std"][:1]), r"found \[2, 512\] and \[1, 512\]"),
         (lambda t: t["mean"][0, 3].fill_(float("nan")), "expected finite statistics with deviations above 0"),
         (lambda t: t["std"][0, 3].zero_(), "expected finite statistics with deviations above 0"),

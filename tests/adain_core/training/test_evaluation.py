@@ -39,6 +39,20 @@ def test_equals_the_pipeline_and_the_losses():
     assert found.psnr == pytest.approx(psnr(again, content).mean().item(), abs=0.01)
 
 
+def test_another_encoder_is_measured_by_the_bundled_vgg():
+    stylizer, vgg = Stylizer.load(device="cpu", pair="light"), Stylizer.load(device="cpu").encoder
+    content, style = torch.rand(2, 3, 40, 40), torch.rand(2, 3, 40, 40)
+    found = evaluate(stylizer.encoder, stylizer.decoder, content, style)
+    outputs = stylizer.stylize(content, style)
+    torch.testing.assert_close(found.outputs, outputs, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        taps, looks = vgg.taps(outputs), vgg.taps(style)
+        wanted = adaptive_instance_norm(vgg(content), channel_statistics(looks[-1]))
+        terms = style_terms(taps, [channel_statistics(look) for look in looks])
+    assert found.content == pytest.approx(content_loss(taps[-1], wanted).item(), rel=1e-3)
+    assert found.style == pytest.approx([term.item() for term in terms], rel=1e-3)
+
+
 def test_batch_normalization_is_measured_with_its_running_statistics():
     stylizer = Stylizer.load(device="cpu")
     decoder = Decoder(normalization="batch").train()

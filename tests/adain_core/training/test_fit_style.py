@@ -45,7 +45,25 @@ def test_fitting_brings_unseen_content_closer(stylizer, examples):
     assert bool((fitted.statistics.std > 0).all())
 
 
-def test_no_steps_give_the_average(stylizer):
+@pytest.mark.slow
+def test_the_light_pair_is_fitted_through_vgg(stylizer, examples):
+    light = Stylizer.load(device="cpu", pair="light")
+    painting = small(examples, "style_starry_night.jpg")
+    targets = [channel_statistics(tap) for tap in stylizer.encoder.taps(painting)]
+    photo = small(examples, "content_chelsea.jpg")
+    fitted = fit_style(light.encoder, light.decoder, [painting], 24, [photo])
+    assert fitted.encoder_id == light.encoder.fingerprint
+
+    def distance(style):
+        with torch.no_grad():
+            return style_loss(stylizer.encoder.taps(light.stylize(photo, style)), targets).item()
+
+    assert distance(fitted) < distance(light.style(painting))
+
+
+@pytest.mark.parametrize("pair", ["vgg19", "light"])
+def test_no_steps_give_the_average(pair):
+    stylizer = Stylizer.load(device="cpu", pair=pair)
     images = [torch.rand(1, 3, 40, 48), torch.rand(1, 3, 24, 24)]
     told = []
     fitted = fit_style(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adain_core.images.files import load_picture
 from adain_core.inference.fast import conv_chain
 from adain_core.inference.fast.forward import fast
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, PAIRS, load_pair
 from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.models.vgg import VGGEncoder
@@ -26,11 +26,16 @@ def models():
     return load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER)
 
 
+@pytest.fixture(scope="module", params=PAIRS)
+def pair(request):
+    return load_pair(pair=request.param)
+
+
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
-def test_fast_equals_plain(models, batch, height, width):
-    encoder, decoder = models
+def test_fast_equals_plain(pair, batch, height, width):
+    encoder, decoder = pair
     images = torch.rand(batch, 3, height, width).contiguous(memory_format=LAST)
     with torch.inference_mode():
         features = encoder(images)
@@ -120,8 +125,22 @@ def test_a_photo_with_and_without_winograd(models, examples, monkeypatch, winogr
         torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
 
 
-def test_half_precision_follows_the_models(models):
-    encoder = load_encoder(DEFAULT_ENCODER)
+def test_bands_of_the_light_pair(monkeypatch):
+    """Bands of a few rows, as of images too large for the cache, of a height and width that end within a position."""
+    monkeypatch.setattr(conv_chain, "_CPU_BAND", 1 << 14)
+    encoder, decoder = load_pair(pair="light")
+    images = torch.rand(2, 3, 77, 50).contiguous(memory_format=LAST)
+    with torch.inference_mode():
+        features = encoder(images)
+        found = fast(encoder)(images)
+        torch.testing.assert_close(found, features, atol=1e-4, rtol=1e-5)
+        assert found.is_contiguous(memory_format=LAST)
+        torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_half_precision_follows_the_models(pair):
+    encoder, _ = load_pair(pair=pair)
     images = torch.rand(1, 3, 40, 24)
     with torch.inference_mode():
         exact = encoder(images)
