@@ -1,9 +1,11 @@
 """Time and memory of stylizing an image against a textbook AdaIN, and how near the convolutions come to the peak.
 
 python -m benchmarks.inference [--sizes 256 512 1024] [--rounds 7] [--threads N] [--precision bfloat16]
+    [--microast FOLDER]
 
 The textbook form is what one writes first: one module after the other, default memory format, the style encoded each
-time. Both have the same weights and images and take turns in one process; figures are medians over the rounds. The
+time. Both have the same weights and images and take turns in one process, with the light pair and, where a folder has a
+clone of EndyWon/MicroAST, that network by its own code; figures are medians over the rounds. The
 peak is that of torch.mm in the same run. With ``--threads 1`` it is processor time that is measured, which other
 programs on the machine disturb less.
 """
@@ -30,8 +32,10 @@ from adain_core.images.files import load_picture
 from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.models.model_files import load_decoder, load_encoder
 
+from .microast import microast
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FORMS = ("textbook", "ours")
+FORMS = ("textbook", "ours", "light")
 # Matrix products are Winograd's convolutions, their transforms included.
 _CONVOLUTIONS = ("aten::mkldnn_convolution", "aten::mm", "aten::bmm")
 _SIDE = 2048  # of the matrices whose product tells the peak
@@ -135,26 +139,41 @@ def run_once(form: str, size: int, precision: str) -> None:
     if form == "textbook":
         Textbook()(content, style)
     else:
-        Stylizer.load(device="cpu", precision=precision).stylize(content, style)
+        pair = "light" if form == "light" else "vgg19"
+        Stylizer.load(device="cpu", precision=precision, pair=pair).stylize(content, style)
     # Not getrusage, whose maximum begins with that of the process this one was started from.
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) / 1024)
 
 
 @torch.inference_mode()
-def compare(size: int, rounds: int, precision: str) -> None:
+def compare(size: int, rounds: int, precision: str, microast_folder: str | None) -> None:
     content, style = pictures(size)
     textbook, exact = Textbook(), Stylizer.load(device="cpu")
     ours = Stylizer.load(device="cpu", precision=precision)
     dtype = next(ours.encoder.parameters()).dtype
-    known = ours.style(style)
-    plain, whole, frame = medians(
-        [lambda: textbook(content, style), lambda: ours.stylize(content, style), lambda: ours.stylize(content, known)],
-        rounds,
-    )
+    light = Stylizer.load(device="cpu", precision=precision, pair="light")
+    known, light_known = ours.style(style), light.style(style)
+    works = [
+        lambda: textbook(content, style),
+        lambda: ours.stylize(content, style),
+        lambda: ours.stylize(content, known),
+        lambda: light.stylize(content, style),
+        lambda: light.stylize(content, light_known),
+    ]
+    if microast_folder:
+        network = microast(microast_folder)
+        works.append(lambda: network(content, style))
+    plain, whole, frame, light_whole, light_frame, *others = medians(works, rounds)
     print(f"\n{size}x{size}, {precision}")
     print(f"  end to end: textbook {plain:.3f} s, ours {whole:.3f} s: {plain / whole:.2f} times as fast")
     print(f"  a frame, the style known: {frame:.3f} s: {plain / frame:.2f} times as fast")
+    print(
+        f"  light pair: end to end {light_whole:.3f} s, {whole / light_whole:.2f} times as fast as ours; "
+        f"a frame {light_frame:.3f} s, {1 / light_frame:.1f} in a second"
+    )
+    for other in others:
+        print(f"  MicroAST: {other:.3f} s; the light pair {other / light_whole:.2f} times as fast, end to end")
 
     float32 = exact.stylize(content, style)
     print(f"  float32 to textbook: at most {255 * (float32 - textbook(content, style)).abs().max():.4f} of 255 levels")
@@ -177,7 +196,10 @@ def compare(size: int, rounds: int, precision: str) -> None:
         f"a single convolution: {single:.0f} GFLOP/s, {100 * executed / spent / single:.0f} % executed"
     )
     memory = [peak_memory(form, size, precision) for form in FORMS]
-    print(f"  peak memory of a process: textbook {memory[0]:.0f} MiB, ours {memory[1]:.0f} MiB")
+    print(
+        "  peak memory of a process: "
+        + ", ".join(f"{form} {mib:.0f} MiB" for form, mib in zip(FORMS, memory, strict=True))
+    )
 
 
 def main() -> None:
@@ -186,6 +208,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="default: PyTorch's")
     parser.add_argument("--precision", choices=PRECISIONS[1:], default="float32")
+    parser.add_argument("--microast", metavar="FOLDER", help="a clone of EndyWon/MicroAST, to measure it, too")
     parser.add_argument("--memory-of", choices=FORMS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.threads:
@@ -195,7 +218,7 @@ def main() -> None:
         return
     print(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}")
     for size in options.sizes:
-        compare(size, options.rounds, options.precision)
+        compare(size, options.rounds, options.precision, options.microast)
 
 
 if __name__ == "__main__":
