@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..method.features import STRIDE
 from .decoder import check_features
 from .padding import pad_one
+from .upsampled_convolution import UpsampledConv2d
 from .vgg import BiasedConvolution, check_images
 
 LIGHT = "light"  # the architecture's name in files
@@ -26,7 +27,8 @@ LIGHT_CHANNELS = DEEP + 4 * SHALLOW
 _ENCODER = (32, 48, 48, DEEP, DEEP, DEEP)
 _ENCODER_STRIDES = (2, 2, 1, 2, 1, 1)
 _DECODER = (128, 128, 128, 128, 128, 32, 48, 32, 32, 12)
-_JOINED = 6  # the decoder's convolution that is given the shallow channels again
+_UPSAMPLED = (5, 7)  # the decoder's convolutions that follow nearest-neighbour upsampling by 2
+_JOINED = 6  # and the one that is given the shallow channels again
 
 
 class LightEncoder(nn.Module):
@@ -95,8 +97,11 @@ class LightDecoder(nn.Module):
         self.trained_for = ""
         inputs = [LIGHT_CHANNELS, *_DECODER[:-1]]
         inputs[_JOINED] += SHALLOW
-        layers = zip(inputs, _DECODER, strict=True)
-        self.c = nn.ModuleList(nn.Conv2d(i, o, 3) for i, o in layers)  # type: ignore[assignment]
+        convolutions = (
+            UpsampledConv2d(i, o) if k in _UPSAMPLED else nn.Conv2d(i, o, 3)
+            for k, (i, o) in enumerate(zip(inputs, _DECODER, strict=True))
+        )
+        self.c = nn.ModuleList(convolutions)  # type: ignore[assignment]
 
     def forward(self, features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decodes features.
@@ -114,15 +119,15 @@ class LightDecoder(nn.Module):
         x = self._convolve(0, check_features(features, size, self.feature_channels))
         for k in (1, 3):
             x = x + self._convolve(k + 1, F.relu(self._convolve(k, F.relu(x))))
-        x = self._convolve(5, _upsample(F.relu(x)))
+        x = self._convolve(5, F.relu(x))
         x = F.relu(self._convolve(_JOINED, torch.cat([x, shallow_of_features(features)], 1)))
-        x = F.relu(self._convolve(7, _upsample(x)))
+        x = F.relu(self._convolve(7, x))
         x = F.relu(self._convolve(8, x))
         x = F.pixel_shuffle(self._convolve(9, x), 2)
         return x if size is None else x[..., : size[0], : size[1]]
 
     def _convolve(self, k: int, x: Tensor) -> Tensor:
-        return self.c[k](pad_one(x))
+        return self.c[k](x if k in _UPSAMPLED else pad_one(x))
 
 
 def to_whole_positions(images: Tensor) -> Tensor:
@@ -141,7 +146,3 @@ def shallow_of_map(x: Tensor) -> Tensor:
 def shallow_of_features(features: Tensor) -> Tensor:
     """The shallow channels of features, at stride 4: ``[B, 16, 2h, 2w]``."""
     return F.pixel_shuffle(features[:, DEEP:], 2)
-
-
-def _upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")
