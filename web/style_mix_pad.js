@@ -1,7 +1,8 @@
 // A pad on the Style Mix node: drag a point between the connected styles to set their weights.
 //
 // The number widgets hold the weights, here as without this file; the pad only shows and writes them. It therefore
-// saves nothing, and follows whatever changes them: typing, undo, a workflow that is loaded.
+// saves nothing, and follows whatever changes them: typing, code, undo, a workflow that is loaded. It stands on
+// LiteGraph's canvas and in Nodes 2.0.
 
 import { app } from "../../scripts/app.js";
 import { textsFor } from "./style_mix_texts.js";
@@ -9,13 +10,15 @@ import { CORNERS, pointOf, rounded, weightsAt } from "./style_mix_weights.js";
 
 const NODE = "AdaINStyleMix";
 const HEIGHT = 150; // pixels, at least; a taller node has a taller pad
+const MARGIN = 10; // pixels, that ComfyUI leaves around it
 const STEP = 0.01; // of an arrow key, in widths of the pad
 const LARGE_STEP = 0.1; // with shift
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const STYLE = `
-.adain-pad { box-sizing: border-box; padding: 14px; border-radius: 8px; background: var(--comfy-input-bg, #222);
-  color: var(--input-text, #ddd); font: 11px sans-serif; cursor: crosshair; touch-action: none; user-select: none; }
+.adain-pad { box-sizing: border-box; min-height: ${HEIGHT - 2 * MARGIN}px; padding: 14px; border-radius: 8px;
+  background: var(--comfy-input-bg, #222); color: var(--input-text, #ddd); font: 11px sans-serif; cursor: crosshair;
+  touch-action: none; user-select: none; }
 .adain-pad:focus-visible { outline: 2px solid var(--p-primary-color, #4a9eff); }
 .adain-pad[aria-disabled="true"] { cursor: default; }
 .adain-pad > div { position: relative; width: 100%; height: 100%; }
@@ -48,7 +51,10 @@ function addPad(node) {
   let connected = [];
   let point = null; // of the unit square; finer than the rounded weights, so that small steps add up
 
-  const hasLink = (name) => node.inputs?.some((input) => input.name === name && input.link != null);
+  function hasLink(name) {
+    const slot = node.inputs?.findIndex((input) => input.name === name) ?? -1;
+    return slot >= 0 && node.isInputConnected(slot);
+  }
 
   function draw() {
     dot.hidden = !point;
@@ -131,26 +137,56 @@ function addPad(node) {
     event.stopPropagation(); // ComfyUI's own shortcuts
   });
 
-  const after = (object, name) => {
+  const after = (object, name, then) => {
     const before = object[name];
     object[name] = function (...args) {
       const result = before?.apply(this, args);
-      refresh();
+      then();
       return result;
     };
   };
-  weights.forEach((widget) => after(widget, "callback"));
-  after(node, "onConfigure");
-  after(node, "onConnectionsChange");
+  weights.forEach((widget) => afterSet(widget, refresh));
+  after(node, "onConnectionsChange", refresh);
+  after(node, "onConfigure", refresh);
+  after(node, "onConfigure", () => requestAnimationFrame(() => takePlace(node, pad)));
   const widget = node.addDOMWidget("pad", "adain_style_mix_pad", pad, {
     serialize: false, // in the prompt
+    hideInPanel: true, // at the right, where it would be an empty row
     getMinHeight: () => HEIGHT,
-    onDraw: refresh, // whatever else changed a weight: the canvas is drawn again
   });
   widget.serialize = false; // in the workflow
   const [width, height] = node.computeSize();
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
   refresh();
+}
+
+/** Calls `then` whenever the value of a widget was set, by whatever: not all that do call the widget's callback. */
+function afterSet(widget, then) {
+  let owner = widget;
+  while (owner && !Object.hasOwn(owner, "value")) owner = Object.getPrototypeOf(owner);
+  const inner = Object.getOwnPropertyDescriptor(owner, "value");
+  let value = widget.value; // where it is a plain property, and none that leads elsewhere
+  Object.defineProperty(widget, "value", {
+    configurable: true,
+    enumerable: true,
+    get() {
+      return inner.get ? inner.get.call(this) : value;
+    },
+    set(next) {
+      if (inner.set) inner.set.call(this, next);
+      else value = next;
+      then();
+    },
+  });
+}
+
+/**
+ * Puts the pad where the one of a removed node still stands: Nodes 2.0 keeps the element of a widget when undo, or a
+ * workflow that is loaded again, makes a new node of the same id.
+ */
+function takePlace(node, pad) {
+  if (pad.isConnected || node.graph !== app.canvas.graph) return;
+  document.querySelector(`[data-node-id="${node.id}"] .adain-pad`)?.replaceWith(pad);
 }
 
 function elements(texts) {

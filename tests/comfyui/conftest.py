@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .browser import canvases_of
+from .browser import canvases_of, open_browser, open_page, why_no_browser
 from .required import skip
 from .server import Installation, Server, find_comfyuis
 
@@ -73,3 +73,18 @@ def start_comfyui(installation, tmp_path_factory):
 @pytest.fixture(scope="session")
 def comfyui(start_comfyui) -> Server:
     return start_comfyui()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if reason := why_no_browser():
+        skip(reason)
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def page(browser, comfyui, canvas):
+    """The front end, in English."""
+    with open_page(browser, comfyui, canvas=canvas) as page:
+        yield page

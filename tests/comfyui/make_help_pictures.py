@@ -26,7 +26,7 @@ from adain_core.training.evaluation import evaluate
 from adain_core.training.fit_style import fit_style
 from adain_core.video.smoothing import TemporalSmoother
 
-from .browser import open_page
+from .browser import open_browser, open_page
 from .expected import EXAMPLES
 from .server import ROOT, own_server
 
@@ -224,7 +224,7 @@ FRAME = """
 
 
 def photograph(names: list[str]) -> None:
-    with own_server() as server, open_page(server) as page:
+    with own_server() as server, open_browser() as browser, open_page(browser, server) as page:
         page.evaluate("app.extensionManager.setting.set('Comfy.NodeBadge.NodeSourceBadgeMode', 'None')")
         for name in names:
             workflow = json.loads((EXAMPLES / f"{WORKFLOWS[name]}.json").read_text())

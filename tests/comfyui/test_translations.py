@@ -6,35 +6,21 @@ import json
 
 import pytest
 
-from .browser import open_page, why_no_browser
-from .expected import EXAMPLES
-from .required import skip
+from .browser import NODE as NODE_OF
+from .browser import ON_SCREEN, load, open_page
 from .server import ROOT
 
 CHINESE = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
-NODE = "app.graph._nodes.find(node => node.type === 'AdaINApply')"
-# Where on the screen a point of the graph is.
-PLACE = """
-point => {
-    const { scale, offset } = app.canvas.ds, canvas = document.querySelector("#graph-canvas").getBoundingClientRect()
-    return point.map((t, k) => (t + offset[k]) * scale + [canvas.x, canvas.y][k])
-}
-"""
-
-
-def load(page, stem: str) -> None:
-    page.evaluate("workflow => app.loadGraphData(workflow)", json.loads((EXAMPLES / f"{stem}.json").read_text()))
+NODE = NODE_OF.format("AdaINApply")
 
 
 @pytest.fixture(scope="module")
-def page(comfyui, canvas):
-    if reason := why_no_browser():
-        skip(reason)
+def page(browser, comfyui, canvas):
     before = comfyui.get("/settings")
     comfyui.post("/settings", {"Comfy.Locale": "zh", "LiteGraph.Node.TooltipDelay": 50})
-    with open_page(comfyui, canvas=canvas) as page:
+    with open_page(browser, comfyui, canvas=canvas) as page:
         load(page, "02 Stylize step by step")
-        page.evaluate(f"app.canvas.ds.reset(); app.canvas.ds.offset = [700, 300].map((t, k) => t - {NODE}.pos[k])")
+        page.evaluate(f"app.canvas.ds.offset = [700, 300].map((t, k) => t - {NODE}.pos[k])")
         page.wait_for_timeout(500)
         yield page
     comfyui.post("/settings", {"Comfy.Locale": "en", "LiteGraph.Node.TooltipDelay": 500} | before)
@@ -62,11 +48,16 @@ def test_titles_and_labels(page):
         (f"{NODE}.getConnectionPos(false, 0)", "outputs", "0"),
     ],
 )
-def test_tooltips(page, point, group, name):
-    x, y = page.evaluate(f"({PLACE})([...{point}])")
-    page.mouse.move(x - 300, y + 300)
-    page.mouse.move(x, y, steps=3)
-    page.get_by_text(CHINESE["AdaINApply"][group][name]["tooltip"], exact=True).first.wait_for(timeout=10_000)
+def test_tooltips(page, canvas, point, group, name):
+    texts = CHINESE["AdaINApply"][group][name]
+    if canvas == "nodes2":
+        element = page.locator(f"[data-node-id='{page.evaluate(f'{NODE}.id')}']")
+        element.get_by_text(texts["name"], exact=True).first.hover()
+    else:
+        x, y = page.evaluate(f"({ON_SCREEN})([...{point}])")
+        page.mouse.move(x - 300, y + 300)
+        page.mouse.move(x, y, steps=3)
+    page.get_by_text(texts["tooltip"], exact=True).first.wait_for(timeout=10_000)
 
 
 def test_help_with_its_pictures(page):
