@@ -257,7 +257,8 @@ def make_room(memory_required: int) -> None:
 def show_text(node_id: str | None, *lines: str) -> None:
     """Shows lines of text on the running node, where ComfyUI can. They take the place of what it showed before.
 
-    Long lines are broken between words: the node itself would break them anywhere.
+    Long lines are broken between words: the node itself would break them anywhere. Nodes 2.0 reads the text as
+    Markdown, where two spaces end a line.
     """
     if management is None or node_id is None or not lines:
         return
@@ -265,7 +266,7 @@ def show_text(node_id: str | None, *lines: str) -> None:
     from server import PromptServer
 
     if hasattr(PromptServer.instance, "send_progress_text"):
-        text = "\n".join(textwrap.fill(line, _LINE, break_long_words=False, break_on_hyphens=False) for line in lines)
+        text = "  \n".join(textwrap.fill(line, _LINE, break_long_words=False, break_on_hyphens=False) for line in lines)
         PromptServer.instance.send_progress_text(text, node_id, PromptServer.instance.client_id)
 
 
