@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms
 
+from .color_tags import UnknownColours, told_profile
+
 log = logging.getLogger(__name__)
 
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC  # colours that sRGB has stay; with black point compensation
@@ -24,6 +26,20 @@ def srgb_profile() -> bytes:
     profile = bytearray(_srgb().tobytes())
     profile[_DATE] = bytes.fromhex("07d0 0001 0001 0000 0000 0000")  # 1 January 2000
     return bytes(profile)
+
+
+def profile_of(path: str | Path, embedded: bytes | None, mode: str) -> bytes | None:
+    """The profile of a file's pixels, of a mode of Pillow's: as `color_tags.told_profile`.
+
+    None: the numbers are sRGB's. Colours that are told but cannot be converted are taken so, with a warning.
+    """
+    if mode in ("CMYK", "LAB"):
+        return embedded
+    try:
+        return told_profile(path, embedded)
+    except UnknownColours as error:
+        say_ignored(path, str(error))
+        return None
 
 
 def to_srgb(path: str | Path, image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..errors import AdaINError
 from ..files import atomic_write, check_output
-from .color_profiles import grey_curve, srgb_profile, to_srgb
+from .color_profiles import grey_curve, profile_of, srgb_profile, to_srgb
 from .metadata import upright, without_metadata
 from .resize import scale_short_side
 from .transparency import fill, mean_color
@@ -63,15 +63,15 @@ class Picture:
 def load_picture(path: str | Path) -> Picture:
     """Reads an image file upright, in sRGB.
 
-    EXIF orientation is applied, and the colour profile; greyscale, palette, CMYK and Lab become RGB; 16-bit greyscale
-    keeps its precision. Metadata that cannot be read is left out.
+    EXIF orientation is applied, and the colour profile, or what PNG chunks or EXIF say in its place; greyscale,
+    palette, CMYK and Lab become RGB; 16-bit greyscale keeps its precision. Metadata that cannot be read is left out.
 
     Raises:
         AdaINError: there is no such file, Pillow cannot read it, it is cut short or has several frames or pages, or
             its pixel type has no known range.
     """
     with open_image(path) as image, _decoding(path):
-        profile = image.info.get("icc_profile") or None
+        profile = profile_of(path, image.info.get("icc_profile") or None, image.mode)
         image = upright(image)
         if image.mode.startswith("I"):
             return Picture(_wide_grey(path, image, profile))

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import AdaINError
 from ..files import allocate, atomic_write
 from ..method.features import STRIDE
-from .color_profiles import INTENT, is_srgb, mode_of, say_ignored, srgb_profile, unusable
+from .color_profiles import INTENT, is_srgb, mode_of, profile_of, say_ignored, srgb_profile, unusable
 from .files import JPEG_QUALITY, Picture, check_sides, check_writable, main_page, several_frames
 from .transparency import BLOCK, fill, mean_color
 
@@ -77,8 +77,12 @@ class LargeImage:
 
     def _in_srgb(self, image: pyvips.Image) -> pyvips.Image:
         """As `color_profiles.to_srgb`."""
-        profile = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else None
+        embedded = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else None
         mode = _PILLOWS.get(image.interpretation, "RGB")
+        profile = profile_of(self.path, embedded, mode)
+        if profile is not None and profile != embedded:
+            image = image.copy()
+            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
         reason = unusable(profile, mode) if profile is not None else None
         if reason:
             say_ignored(self.path, reason)
