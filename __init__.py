@@ -9,6 +9,7 @@ from .nodes.fit_style import FitStyle
 from .nodes.host import register_folders
 from .nodes.loaders import LoadDecoder, LoadEncoder
 from .nodes.match_color import MatchColor
+from .nodes.refine import Refine
 from .nodes.style_files import LoadStyle, SaveStyle
 from .nodes.style_mix import StyleMix
 from .nodes.stylize import Stylize
@@ -29,6 +30,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINFitStyle": FitStyle,
     "AdaINMatchColor": MatchColor,
     "AdaINExampleImage": ExampleImage,
+    "AdaINRefine": Refine,
     "AdaINStylize": Stylize,
     "AdaINStylizeFrames": StylizeFrames,
     "AdaINStylizeVideo": StylizeVideo,
@@ -47,6 +49,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINFitStyle": "Fit Style",
     "AdaINMatchColor": "Match Color",
     "AdaINExampleImage": "Example Image",
+    "AdaINRefine": "AdaIN Refine",
     "AdaINStylize": "AdaIN Stylize",
     "AdaINStylizeFrames": "AdaIN Stylize Frames",
     "AdaINStylizeVideo": "AdaIN Stylize Video",

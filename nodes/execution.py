@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..adain_core.errors import check_batch
 from ..adain_core.images import color
-from ..adain_core.inference import frames, pipeline
+from ..adain_core.inference import frames, pipeline, refinement
 from ..adain_core.inference.fallback import smaller_when_out_of_memory
-from ..adain_core.inference.memory_estimates import working_memory
+from ..adain_core.inference.memory_estimates import GRADIENT_BYTES_PER_PIXEL, working_memory
+from ..adain_core.inference.refinement import STYLE_WEIGHT, RefinementGoal
+from ..adain_core.inference.tap_tiles import shallow_statistics
 from ..adain_core.method.features import Features, feature_size
+from ..adain_core.method.normalization import Statistics
 from ..adain_core.models.model_files import AnyDecoder, AnyEncoder
 from ..adain_core.progress import ProgressCallback
 from . import host
+
+T = TypeVar("T")
 
 _LARGEST_REQUEST = 2 << 30  # bytes; larger work is tiled rather than all other models unloaded for it
 _FLOAT_BYTES = 4
@@ -43,9 +50,24 @@ def encode(
     def run(tile_size: int, memory: int) -> Features:
         return pipeline.encode(model, images, mask, tile_size, progress, device, memory)
 
-    return smaller_when_out_of_memory(
-        run, tile_size, encoder.available_memory(), host.is_out_of_memory, host.free_cache
-    )
+    def shallow(region: Tensor | None) -> list[Statistics]:
+        return _shallow_statistics(encoder, images, mask if region is None else region)
+
+    features = _smaller_when_out_of_memory(run, tile_size, encoder.available_memory())
+    # Later, when they are asked for, ComfyUI may have moved the model.
+    return features if features.shallow is None else features._replace(shallow=shallow)
+
+
+def _shallow_statistics(
+    encoder: host.ManagedModel[AnyEncoder], images: Tensor, mask: Tensor | None
+) -> list[Statistics]:
+    """`tap_tiles.shallow_statistics` on ComfyUI's device; in smaller tiles if memory runs out."""
+    model = encoder.load(_request(images.shape[2] * images.shape[3]))
+
+    def run(tile_size: int, memory: int) -> list[Statistics]:
+        return shallow_statistics(model, images, mask, tile_size, memory)
+
+    return _smaller_when_out_of_memory(run, 0, encoder.available_memory())
 
 
 def decode(
@@ -68,9 +90,27 @@ def decode(
     def run(tile_size: int, memory: int) -> Tensor:
         return pipeline.decode(model, features, tile_size, progress, device, memory)
 
-    return smaller_when_out_of_memory(
-        run, tile_size, decoder.available_memory(), host.is_out_of_memory, host.free_cache
-    )
+    return _smaller_when_out_of_memory(run, tile_size, decoder.available_memory())
+
+
+def refine(
+    encoder: host.ManagedModel[AnyEncoder],
+    images: Tensor,
+    target: Features,
+    goals: Sequence[RefinementGoal],
+    steps: int,
+    style_weight: float = STYLE_WEIGHT,
+    tile_size: int = 0,
+    progress: ProgressCallback | None = None,
+    show: Callable[[Tensor], None] | None = None,
+) -> Tensor:
+    """`refinement.refine` on ComfyUI's device; in smaller tiles if memory runs out."""
+    pixels = target.size[0] * target.size[1]
+    model = encoder.load(min(pixels * GRADIENT_BYTES_PER_PIXEL, _LARGEST_REQUEST))
+    progress = progress or host.progress_bar(1)
+    memory = encoder.available_memory()
+    given = (model, images, target, goals, steps, style_weight, tile_size, progress, memory, show)
+    return refinement.refine(*given, _smaller_when_out_of_memory).to(host.output_device())
 
 
 class ManagedPair:
@@ -118,6 +158,19 @@ class ManagedPair:
         """Images on the pair's device."""
         return decode(self._decoder, features, tile_size, progress or host.cancel_point, self.device)
 
+    def refine(
+        self,
+        images: Tensor,
+        target: Features,
+        goals: Sequence[RefinementGoal],
+        steps: int,
+        *,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Tensor:
+        """Images on the output device."""
+        return refine(self._encoder, images, target, goals, steps, progress=progress)
+
     def _features_device(self, images: Tensor) -> torch.device:
         """The compute device for features that are small beside its memory, else the pair's device."""
         positions = math.prod(feature_size(*images.shape[2:]))
@@ -135,12 +188,14 @@ def stylize(
     mask: Tensor | None = None,
     preserve_color: bool = False,
     smoother: frames.Smoother | None = None,
+    refine: int = 0,
 ) -> Tensor:
     """`frames.stylize_frames` in one style, with a progress bar on the node.
 
     Returns:
         ``[B, 3, H, W]`` on the output device.
     """
+    refinement.check_refinement(refine, encoder.model)
     return frames.stylize_frames(
         ManagedPair(encoder, decoder, host.output_device()),
         content,
@@ -150,6 +205,7 @@ def stylize(
         preserve_color=preserve_color,
         smoother=smoother,
         progress=host.progress_bar(1),
+        refine=refine,
     )
 
 
@@ -163,6 +219,11 @@ def match_color(images: Tensor, reference: Tensor, method: str) -> Tensor:
         result[chunk] = color.match_color(images[chunk], frames.part_of(reference, chunk).to(images.device), method)
         bar(chunk.stop, count)
     return result
+
+
+def _smaller_when_out_of_memory(run: Callable[[int, int], T], tile_size: int, memory: int) -> T:
+    """`smaller_when_out_of_memory` as ComfyUI tells such errors."""
+    return smaller_when_out_of_memory(run, tile_size, memory, host.is_out_of_memory, host.free_cache)
 
 
 def _request(pixels: int) -> int:

@@ -53,6 +53,16 @@ PAIR = (
         "without a graphics card and for previews.",
     },
 )
+REFINE = (
+    "INT",
+    {
+        "default": 0,
+        "min": 0,
+        "max": 1000,
+        "tooltip": "Steps of gradient descent on the picture after the decoder: 10 bring colours and texture much "
+        "closer to the style. Each takes several times as long as decoding; 0: none.",
+    },
+)
 TILE_SIZE = (
     "INT",
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..adain_core.models.bundled import DEFAULT_PAIR
 from . import execution, host
 from .convert import to_comfy, to_core
-from .inputs import ALPHA, MASK, PAIR
+from .inputs import ALPHA, MASK, PAIR, REFINE
 from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY
@@ -40,13 +40,17 @@ class Stylize:
                     {"default": False, "tooltip": "Give the style image the content's colours first."},
                 ),
                 "pair": PAIR,
+                "refine": REFINE,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def stylize(self, content, style, alpha, mask=None, preserve_color=False, pair=DEFAULT_PAIR, node_id=None):
+    def stylize(
+        self, content, style, alpha, mask=None, preserve_color=False, pair=DEFAULT_PAIR, refine=0, node_id=None
+    ):
         encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
         host.show_text(node_id, *notes)
         content, style = to_core(content, "content"), to_core(style, "style")
-        return (to_comfy(execution.stylize(encoder, decoder, content, style, alpha, mask, preserve_color)),)
+        given = (content, style, alpha, mask, preserve_color)
+        return (to_comfy(execution.stylize(encoder, decoder, *given, refine=refine)),)

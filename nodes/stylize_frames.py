@@ -7,7 +7,7 @@ from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.smoothing import TemporalSmoother
 from . import execution, host
 from .convert import to_comfy, to_core
-from .inputs import ALPHA, FLOW, MASK, NO_OPENCV, PAIR, SMOOTHING
+from .inputs import ALPHA, FLOW, MASK, NO_OPENCV, PAIR, REFINE, SMOOTHING
 from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY
@@ -44,12 +44,23 @@ class StylizeFrames:
                     {"default": False, "tooltip": "Give the style image each frame's colours first."},
                 ),
                 "pair": PAIR,
+                "refine": REFINE,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
     def stylize(
-        self, content, style, alpha, smoothing, flow, mask=None, preserve_color=False, pair=DEFAULT_PAIR, node_id=None
+        self,
+        content,
+        style,
+        alpha,
+        smoothing,
+        flow,
+        mask=None,
+        preserve_color=False,
+        pair=DEFAULT_PAIR,
+        refine=0,
+        node_id=None,
     ):
         encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
@@ -59,4 +70,5 @@ class StylizeFrames:
         host.show_text(node_id, *notes)
         smoother = TemporalSmoother(smoothing, flow)
         content, style = to_core(content, "content"), to_core(style, "style")
-        return (to_comfy(execution.stylize(encoder, decoder, content, style, alpha, mask, preserve_color, smoother)),)
+        given = (content, style, alpha, mask, preserve_color, smoother)
+        return (to_comfy(execution.stylize(encoder, decoder, *given, refine=refine)),)

@@ -60,3 +60,14 @@ def add_style_size_option(parser: argparse.ArgumentParser) -> None:
         help="scale style images to this short side, which sets the size of the strokes; 0: as they are "
         "(default: %(default)s)",
     )
+
+
+def add_refine_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--refine",
+        type=int,
+        default=0,
+        metavar="N",
+        help="steps of gradient descent on the picture after the decoder: 10 bring colours and texture much closer to "
+        "the style, each takes several times as long as the decoder (default: %(default)s)",
+    )

@@ -7,7 +7,14 @@ import argparse
 from tqdm import tqdm
 
 from ..inference.stylize_file import FileJob, stylize_file
-from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer, parse_bytes
+from .options import (
+    add_model_options,
+    add_precision_option,
+    add_refine_option,
+    add_style_size_option,
+    load_stylizer,
+    parse_bytes,
+)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,6 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="where to stylize (white); with several styles one mask for all or one per style",
     )
     parser.add_argument("--preserve-color", action="store_true", help="keep the content's colours")
+    add_refine_option(parser)
     add_style_size_option(parser)
     parser.add_argument(
         "--max-memory",
@@ -47,6 +55,7 @@ def run(options: argparse.Namespace) -> None:
         options.mask,
         options.preserve_color,
         options.style_size,
+        options.refine,
     )
     allowed = None if options.max_memory is None else parse_bytes(options.max_memory)
     stylizer = load_stylizer(options, options.precision)

@@ -6,6 +6,7 @@ A few images at a time go through all three, so that memory does not grow with t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -15,16 +16,17 @@ from ..errors import AdaINError, check_batch
 from ..images.color import match_color
 from ..method.adain import check_alpha
 from ..method.features import Features
-from ..method.normalization import Statistics
 from ..method.spatial_masks import to_feature_grid, visible_positions
 from ..method.style import Style
-from ..progress import ProgressCallback
+from ..progress import ProgressCallback, stage
 from .applications import Application, check_controls, plan_applications, where_visible_only
 from .compositing import composite, stylized_share
 from .pipeline import apply_style
+from .refinement import RefinementGoal, refinement_goals
 
 _CHUNK = 8  # images at a time: their features are nearly three times as large as they are
 _TICKS = 100  # of the progress, for each chunk
+_REFINING = 4  # a step takes about as long as so many encodings
 
 
 class Models(Protocol):
@@ -50,6 +52,18 @@ class Models(Protocol):
     ) -> Tensor:
         """As `pipeline.decode`."""
 
+    def refine(
+        self,
+        images: Tensor,
+        target: Features,
+        goals: Sequence[RefinementGoal],
+        steps: int,
+        *,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+    ) -> Tensor:
+        """As `refinement.refine`."""
+
 
 class Smoother(Protocol):
     """What makes the frames of a video calm, see `smoothing.TemporalSmoother`."""
@@ -60,6 +74,8 @@ class Smoother(Protocol):
     def apply(
         self, content: Features, style: Style, alpha: float, channels: Tensor | None, mask: Tensor | None
     ) -> tuple[Features, list[bool]]: ...
+
+    def carried(self, output: Tensor, frame: Tensor, cut: bool) -> Tensor: ...
 
     def blend(
         self, outputs: Tensor, frames: Tensor, cuts: Sequence[bool], progress: ProgressCallback | None
@@ -79,6 +95,7 @@ def stylize_frames(
     progress: ProgressCallback | None = None,
     memory: int | None = None,
     opacity: Tensor | None = None,
+    refine: int = 0,
 ) -> Tensor:
     """Stylizes images, or the frames of one video in their order.
 
@@ -97,6 +114,7 @@ def stylize_frames(
         memory: bytes each model may take at a time, see `pipeline.encode`.
         opacity: how much the content's pixels count in its statistics, ``[B or 1, H, W]`` or ``[H, W]`` 0..1, some
             above 0 in each. Where it is 0 nothing is stylized. None: all the same.
+        refine: steps of `refinement.refine` after the decoder.
 
     Returns:
         ``[B, 3, H, W]`` float32 RGB 0..1, where the models put their results.
@@ -118,7 +136,8 @@ def stylize_frames(
         return content.float()
     parts = chunks(count)
     blends = smoother is not None and smoother.blends
-    ticks = _Ticks(progress, len(parts), len(styles) + (3 if blends else 2))
+    stages = [*[1] * len(styles), 1, 1, *[_REFINING * refine] * (refine > 0), *[1] * blends]
+    ticks = _Ticks(progress, len(parts), stages)
     known: dict[int, Style] = {}
     result: Tensor | None = None
     for chunk in parts:
@@ -137,16 +156,23 @@ def stylize_frames(
         if opacity is not None:
             part = part_of(opacity[None] if opacity.ndim == 2 else opacity, chunk)
             weight = to_feature_grid(part, features.size).to(features.tensor.device)
-            features = Features(features.tensor, features.size, features.encoder_id, weight)
+            features = features._replace(mask=weight)
             applications = where_visible_only(applications, visible_positions(part))
+        cuts: list[bool] = []
         if smoother is None:
-            decoded = restyle(models, features, applications, alpha, channels, progress=ticks.next(), memory=memory)
+            target = applied(features, applications, alpha, channels)
         else:
             ((style, region),) = applications
-            features, cuts = smoother.apply(features, style, alpha, channels, region)
-            decoded = models.decode(features, progress=ticks.next(), memory=memory)
-            if blends:
-                decoded = smoother.blend(decoded, images, cuts, ticks.next())
+            target, cuts = smoother.apply(features, style, alpha, channels, region)
+        decoded = models.decode(target, progress=ticks.next(), memory=memory)
+        refined = None
+        if refine:
+            goals = refinement_goals(target, applications, alpha, channels)
+            refined = _Refinement(models, target, goals, refine, ticks.next(), memory)
+        if smoother is not None and blends:
+            decoded = _blended(smoother, decoded, images, cuts, refined, ticks.next())
+        elif refined is not None:
+            decoded = refined(decoded)
         if masks:
             share = stylized_share([part_of(mask, chunk) for mask in masks], (images.shape[2], images.shape[3]))
             decoded = composite(images, decoded, share)
@@ -182,9 +208,60 @@ def restyle(
     Returns:
         ``[B, 3, H, W]`` float32 RGB 0..1.
     """
+    features = applied(features, applications, alpha, channels)
+    return models.decode(features, tile_size=tile_size, progress=progress, memory=memory)
+
+
+def applied(
+    features: Features, applications: Sequence[Application], alpha: float = 1.0, channels: Tensor | None = None
+) -> Features:
+    """The content's features after the applications of AdaIN, one after the other."""
     for style, mask in applications:
         features = apply_style(features, style, alpha, channels, mask)
-    return models.decode(features, tile_size=tile_size, progress=progress, memory=memory)
+    return features
+
+
+@dataclass(frozen=True)
+class _Refinement:
+    """`Models.refine` of a chunk, towards what AdaIN gave for it."""
+
+    models: Models
+    target: Features
+    goals: Sequence[RefinementGoal]
+    steps: int
+    progress: ProgressCallback | None
+    memory: int | None
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Of the whole chunk."""
+        given = images, self.target, self.goals, self.steps
+        return self.models.refine(*given, progress=self.progress, memory=self.memory)
+
+    def sample(self, k: int, count: int) -> _Refinement:
+        """Of one of so many samples of the chunk."""
+        target = self.target._replace(tensor=self.target.tensor[k : k + 1])
+        return replace(
+            self, target=target, goals=[goal.sample(k) for goal in self.goals], progress=stage(self.progress, k, count)
+        )
+
+
+def _blended(
+    smoother: Smoother,
+    outputs: Tensor,
+    frames: Tensor,
+    cuts: Sequence[bool],
+    refined: _Refinement | None,
+    progress: ProgressCallback | None,
+) -> Tensor:
+    """`Smoother.blend`, each frame refined before, beginning where the frames before led."""
+    if refined is None:
+        return smoother.blend(outputs, frames, cuts, progress)
+    blended = []
+    for k, cut in enumerate(cuts):
+        output, frame = outputs[k : k + 1], frames[k : k + 1]
+        output = refined.sample(k, len(cuts))(smoother.carried(output, frame, cut))
+        blended.append(smoother.blend(output, frame, [cut], stage(progress, k, len(cuts))))
+    return torch.cat(blended)
 
 
 def chunks(count: int) -> list[slice]:
@@ -215,7 +292,7 @@ def _encoded(
             raise AdaINError("preserve_color: expected style images, found an encoded style")
         if style.batch == 1:
             return style
-        return Style(Statistics(*(values[chunk] for values in style.statistics)), style.encoder_id, style.info)
+        return style.part(chunk)
     images = part_of(style, chunk)
     if colors is not None:
         images = match_color(images.expand(len(colors), -1, -1, -1), colors.to(images.device))
@@ -223,10 +300,17 @@ def _encoded(
 
 
 class _Ticks:
-    """One progress for all chunks, told by each of the equal stages that a chunk has."""
+    """One progress for all chunks, told by each of the stages that a chunk has.
 
-    def __init__(self, progress: ProgressCallback | None, parts: int, stages: int) -> None:
-        self._progress, self._stages, self._total = progress, stages, _TICKS * parts
+    Args:
+        progress: told.
+        parts: how many chunks.
+        shares: of a chunk's work that its stages are.
+    """
+
+    def __init__(self, progress: ProgressCallback | None, parts: int, shares: Sequence[int]) -> None:
+        self._progress, self._total = progress, _TICKS * parts
+        self._shares, self._whole = shares, sum(shares)
         self._begun = 0
 
     def skip(self) -> None:
@@ -237,10 +321,11 @@ class _Ticks:
         """The progress of the next stage."""
         if self._progress is None:
             return None
-        tell, before = self._progress, self._begun
+        tell, chunk, number = self._progress, *divmod(self._begun, len(self._shares))
+        before, share = chunk * self._whole + sum(self._shares[:number]), self._shares[number]
         self._begun += 1
 
-        def stage(done: int, total: int) -> None:
-            tell(round(_TICKS * (before + done / total) / self._stages), self._total)
+        def told(done: int, total: int) -> None:
+            tell(round(_TICKS * (before + share * done / total) / self._whole), self._total)
 
-        return stage
+        return told

@@ -19,6 +19,12 @@ PICTURE_BYTES_PER_PIXEL = 64
 # Encoder or decoder by the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input,
 # padded input and output) and what the allocator keeps. With gradients that many for each layer.
 PLAIN_BYTES_PER_PIXEL = 1000
+# A pass forward and back through the encoder alone, as in refining: per pixel of the tile.
+GRADIENT_BYTES_PER_PIXEL = 4000
+# What refining keeps of the whole image: picture, gradient, their mean, and both at six scales.
+REFINING_BYTES_PER_PIXEL = 100
+
+_SMALLEST_WITH_HALO = 2 * MIN_TILE_SIZE  # pixels, the side of the smallest tile and a VGG's halo
 
 
 def working_memory(pixels: int, bytes_per_value: int = 4) -> int:
@@ -31,9 +37,13 @@ def plain_memory(pixels: int) -> int:
     return pixels * PLAIN_BYTES_PER_PIXEL
 
 
-def whole_memory(pixels: int) -> int:
-    """Bytes that stylizing an image of that many pixels at once needs in all, from file to file."""
-    return BAND_BYTES + pixels * WHOLE_BYTES_PER_PIXEL
+def whole_memory(pixels: int, refined: bool = False) -> int:
+    """Bytes that stylizing an image of that many pixels at once needs in all, from file to file.
+
+    Refining goes through it in tiles, so only the smallest of them must fit beside it.
+    """
+    smallest = _SMALLEST_WITH_HALO**2 * GRADIENT_BYTES_PER_PIXEL + pixels * REFINING_BYTES_PER_PIXEL
+    return BAND_BYTES + pixels * WHOLE_BYTES_PER_PIXEL + (smallest if refined else 0)
 
 
 def picture_memory(pixels: int) -> int:

@@ -15,7 +15,7 @@ from ..errors import check_batch
 from ..memory import budget
 from ..method.adain import adain, nonempty
 from ..method.features import STRIDE, Features, feature_size
-from ..method.normalization import channel_statistics, check_not_empty
+from ..method.normalization import Statistics, channel_statistics, check_not_empty
 from ..method.spatial_masks import to_feature_grid, where_visible
 from ..method.style import Style, check_same_encoder
 from ..models.decoder import check_features
@@ -25,6 +25,7 @@ from ..progress import ProgressCallback
 from .fast.forward import fast
 from .gpu_copies import from_device, to_device
 from .memory_estimates import automatic_tile_size, pixels_in
+from .tap_tiles import has_layers, shallow_statistics
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan, check_tile_size
 
 # Pixels of a batch that go through together. With more the maps between two chains leave the cache.
@@ -81,7 +82,13 @@ def encode(
         tensor = _empty((batch, encoder.feature_channels, *grid), work.dtype, target)
         for samples, tile, part in work.outputs(cut, keep, target, progress):
             tensor[(samples, slice(None), *tile.inner.positions)] = part
-    return Features(tensor, (height, width), encoder.fingerprint, None if weights is None else weights.to(target))
+
+    weights = None if weights is None else weights.to(target)
+
+    def shallow(region: Tensor | None) -> list[Statistics]:
+        return shallow_statistics(encoder, images, mask if region is None else region, tile_size, memory)
+
+    return Features(tensor, (height, width), encoder.fingerprint, weights, shallow if has_layers(encoder) else None)
 
 
 @torch.inference_mode()
@@ -114,7 +121,7 @@ def apply_style(
         known = channel_statistics(content.tensor, nonempty(weights))
     statistics = style.to(content.tensor.device).statistics
     tensor = adain(content.tensor, statistics, alpha, channels, mask, known)
-    return Features(tensor, content.size, content.encoder_id, content.mask)
+    return content._replace(tensor=tensor)
 
 
 @torch.inference_mode()

@@ -30,6 +30,7 @@ from ..progress import ProgressCallback
 from .applications import check_controls, plan_applications
 from .compositing import stylized_share
 from .memory_estimates import picture_memory, whole_memory
+from .refinement import check_refinement
 from .stylizer import Stylizer
 from .tiled_image import ImageInMemory, PixelSink, PixelSource, Share, least_memory, stylize_stream
 
@@ -49,6 +50,7 @@ class FileJob:
         masks: mask images, white where to stylize: none, one for all styles, or one per style.
         preserve_color: give the style images the content's colours first.
         style_size: style images are scaled to this short side, pixels; 0: as they are.
+        refine: steps of `refinement.refine` after the decoder.
 
     Raises:
         AdaINError: a value outside its range, numbers that do not fit, or an output that cannot be written.
@@ -62,6 +64,7 @@ class FileJob:
     masks: Sequence[str | Path] = ()
     preserve_color: bool = False
     style_size: int = DEFAULT_STYLE_SIZE
+    refine: int = 0
 
     def __post_init__(self) -> None:
         check_writable(self.output)
@@ -87,12 +90,20 @@ def stylize_file(
     Raises:
         AdaINError: files that cannot be read or written, or too little memory.
     """
+    check_refinement(job.refine, stylizer.encoder)
     memory = budget(torch.device("cpu")) if max_memory is None else max_memory - resident_memory()
-    needed = whole_memory(count_pixels(job.content)) + picture_memory(sum(map(count_pixels, job.masks)))
+    refined = job.refine > 0
+    needed = whole_memory(count_pixels(job.content), refined) + picture_memory(sum(map(count_pixels, job.masks)))
     # A GPU's own memory must hold the image's features, too.
-    if needed <= min(memory, budget(stylizer.device)):
+    available = min(memory, budget(stylizer.device))
+    if needed <= available:
         _at_once(stylizer, job, memory, progress)
         return
+    if refined:
+        raise AdaINError(
+            f"refine: expected {needed / 2**20:.0f} MiB for an image of this size, which refining keeps in memory as a "
+            f"whole, found {max(available, 0) / 2**20:.0f} MiB; scale it down, or use 0 steps"
+        )
     try:
         content, masks = LargeImage(job.content), [LargeImage(path) for path in job.masks]
     except AdaINError:
@@ -144,6 +155,7 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
             memory=min(memory, budget(stylizer.device)),
             progress=progress,
             opacity=content.weights,
+            refine=job.refine,
         )
     save_picture(job.output, replace(content, pixels=result))
 
@@ -241,8 +253,9 @@ def _encoded_styles(stylizer: Stylizer, job: FileJob, colors: Picture | None, me
     styles = []
     for picture in load_styles(job.styles, job.style_size, memory - least_memory(stylizer)):
         left = min(memory - picture_memory(picture.pixels[0, 0].numel()), budget(stylizer.device))
-        reference = (None, None) if colors is None else (colors.pixels, colors.weights)
-        styles.append(stylizer.style(picture.filled, picture.weights, 0, left, *reference))
+        pixels, weights = (None, None) if colors is None else (colors.pixels, colors.weights)
+        given = picture.filled, picture.weights, 0, left, pixels, weights
+        styles.append(stylizer.style(*given, layers=job.refine > 0))
     return styles
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from ..images.color import match_color
 from ..memory import budget
 from ..method.features import Features
 from ..method.spatial_masks import to_size
-from ..method.style import Style, check_same_encoder
+from ..method.style import ShallowStatistics, Style, check_same_encoder
 from ..models.bundled import DEFAULT_PAIR, load_pair
 from ..models.model_files import AnyDecoder, AnyEncoder
 from ..progress import ProgressCallback
@@ -22,6 +23,7 @@ from .fallback import smaller_when_out_of_memory
 from .fast.forward import compile_from_now_on
 from .frames import stylize_frames
 from .pipeline import decode, encode
+from .refinement import STYLE_WEIGHT, RefinementGoal, check_refinement, refine
 
 
 class Stylizer:
@@ -98,6 +100,7 @@ class Stylizer:
         memory: int | None = None,
         colors: Tensor | None = None,
         colors_opacity: Tensor | None = None,
+        layers: bool = False,
     ) -> Style:
         """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes.
 
@@ -106,13 +109,17 @@ class Stylizer:
             colors: images ``[B or 1, 3, h, w]`` whose colours these get first, see `color.match_color`.
             colors_opacity: how much their pixels count in that, ``[h, w]``; None: all the same. Of the style's own
                 pixels those count that the mask has.
+            layers: take the statistics at relu1_1, relu2_1 and relu3_1, too, for a style to refine toward; half as
+                much work again.
         """
         if colors is not None:
             if images.shape[0] == 1:
                 images = images.expand(colors.shape[0], -1, -1, -1)
             weights = None if mask is None else to_size(mask, (images.shape[2], images.shape[3]))
             images = match_color(images, colors, weights=weights, reference_weights=colors_opacity)
-        return self.encode(images, mask, tile_size, memory=memory).style
+        style = self.encode(images, mask, tile_size, memory=memory).style
+        # Taken now or never: a style does not hold on to its image.
+        return replace(style, shallow=ShallowStatistics(style.layers()[:-1]) if layers else None)
 
     def decode(
         self,
@@ -129,6 +136,21 @@ class Stylizer:
 
         return smaller_when_out_of_memory(run, tile_size, budget(self.device) if memory is None else memory)
 
+    def refine(
+        self,
+        images: Tensor,
+        target: Features,
+        goals: Sequence[RefinementGoal],
+        steps: int,
+        style_weight: float = STYLE_WEIGHT,
+        tile_size: int = 0,
+        progress: ProgressCallback | None = None,
+        memory: int | None = None,
+        show: Callable[[Tensor], None] | None = None,
+    ) -> Tensor:
+        """Pictures brought closer to content and style, see `refinement.refine`."""
+        return refine(self.encoder, images, target, goals, steps, style_weight, tile_size, progress, memory, show)
+
     def stylize(
         self,
         content: Tensor,
@@ -141,6 +163,7 @@ class Stylizer:
         memory: int | None = None,
         progress: ProgressCallback | None = None,
         opacity: Tensor | None = None,
+        refine: int = 0,
     ) -> Tensor:
         """The content in that style.
 
@@ -160,6 +183,8 @@ class Stylizer:
             progress: called with (done, total) as the work goes on; whatever it raises stops it.
             opacity: of the content, ``[B or 1, H, W]`` or ``[H, W]`` 0..1: how much its pixels count in statistics;
                 None: all the same.
+            refine: steps of gradient descent on the picture after the decoder, see `refinement.refine`: ten bring
+                colours and texture much closer to the style. Encoded styles need ``layers=True``.
 
         Returns:
             ``[B, 3, H, W]`` RGB 0..1.
@@ -167,6 +192,7 @@ class Stylizer:
         Raises:
             AdaINError: anything above that does not fit, in one sentence.
         """
+        check_refinement(refine, self.encoder)
         styles = [style] if isinstance(style, (Tensor, Style)) else list(style)
         check_finite("content", content)
         for given in styles:
@@ -174,5 +200,17 @@ class Stylizer:
                 check_finite("style", given)
         regions = [masks] if isinstance(masks, Tensor) else list(masks or ())
         return stylize_frames(
-            self, content, styles, alpha, weights, channels, regions, preserve_color, None, progress, memory, opacity
+            self,
+            content,
+            styles,
+            alpha,
+            weights,
+            channels,
+            regions,
+            preserve_color,
+            None,
+            progress,
+            memory,
+            opacity,
+            refine,
         )

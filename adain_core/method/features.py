@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,10 +10,11 @@ from torch import Tensor
 
 from .normalization import Statistics
 from .running_statistics import RunningStatistics
-from .style import Style
+from .style import ShallowStatistics, Style
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the layers of the style loss; the last one is the features
-FEATURE_CHANNELS = 512  # of relu4_1; other encoders have their own
+TAP_CHANNELS = (64, 128, 256, 512)
+FEATURE_CHANNELS = TAP_CHANNELS[-1]  # of relu4_1; other encoders have their own
 STRIDE = 8  # pixels of the image per position of the feature grid, both ways: three poolings by 2
 
 
@@ -21,6 +23,7 @@ class _Features(NamedTuple):
     size: tuple[int, int]
     encoder_id: str
     mask: Tensor | None = None
+    shallow: Callable[[Tensor | None], Sequence[Statistics]] | None = None
 
 
 class Features(_Features):
@@ -33,6 +36,8 @@ class Features(_Features):
         size: height and width of the image; the decoded image is cropped to it.
         encoder_id: fingerprint of the encoder.
         mask: weights over space ``[B or 1, h, w]`` for the statistics; None: every position counts the same.
+        shallow: takes the encoded image's statistics at relu1_1, relu2_1 and relu3_1, which only refining needs: inside
+            a mask ``[B or 1, h, w]`` over the image; None: inside the one it was encoded with. None: unknown.
     """
 
     @cached_property
@@ -43,7 +48,9 @@ class Features(_Features):
     @property
     def style(self) -> Style:
         """These features as a style: their statistics."""
-        return Style(self.statistics, self.encoder_id)
+        take = self.shallow
+        shallow = None if take is None else ShallowStatistics(lambda: take(None))
+        return Style(self.statistics, self.encoder_id, shallow=shallow)
 
 
 def feature_size(height: int, width: int) -> tuple[int, int]:

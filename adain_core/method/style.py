@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ..errors import AdaINError, check_batch
 from .normalization import Statistics
+
+
+class ShallowStatistics:
+    """An image's statistics at relu1_1, relu2_1 and relu3_1. Only refining needs them, so they may be taken later.
+
+    Args:
+        source: the statistics, ``[B, C_i]`` each, or a function that takes them; it is called once at most.
+    """
+
+    def __init__(self, source: Sequence[Statistics] | Callable[[], Sequence[Statistics]]) -> None:
+        self._source = source
+
+    def __call__(self) -> Sequence[Statistics]:
+        """The three layers' statistics, taken now if they are not known yet."""
+        if callable(self._source):
+            self._source = self._source()
+        return self._source
 
 
 @dataclass(frozen=True)
@@ -21,11 +38,13 @@ class Style:
         statistics: channel mean and standard deviation, ``[B, C]`` each.
         encoder_id: fingerprint of the encoder the features are from.
         info: free text about the style for its file: name, author, licence.
+        shallow: gives the statistics at the layers before, ``[B, 64]``, ``[B, 128]`` and ``[B, 256]``; None: unknown.
     """
 
     statistics: Statistics
     encoder_id: str
     info: dict[str, str] = field(default_factory=dict)
+    shallow: ShallowStatistics | None = field(default=None, repr=False, compare=False)
 
     @property
     def batch(self) -> int:
@@ -34,7 +53,28 @@ class Style:
 
     def to(self, device: torch.device | str) -> Style:
         """The same style with its statistics on a device."""
-        return Style(Statistics(*(s.to(device) for s in self.statistics)), self.encoder_id, self.info)
+        return replace(self, statistics=Statistics(*(s.to(device) for s in self.statistics)))
+
+    def part(self, samples: slice) -> Style:
+        """Some of a batch of styles."""
+        shallow = self.shallow
+        if shallow is not None:
+            whole = shallow
+            shallow = ShallowStatistics(lambda: [_part(layer, samples) for layer in whole()])
+        return replace(self, statistics=_part(self.statistics, samples), shallow=shallow)
+
+    def layers(self) -> list[Statistics]:
+        """The statistics at relu1_1, relu2_1, relu3_1 and relu4_1, taken now where they are not known yet.
+
+        Raises:
+            AdaINError: those at the first three are unknown.
+        """
+        if self.shallow is None:
+            raise AdaINError(
+                "style: expected statistics at the four layers that refining compares, found those of relu4_1 only, as "
+                "in style files of version 1.0.0; use the style image itself, or encode and save it again"
+            )
+        return [*self.shallow(), self.statistics]
 
 
 def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] | None = None) -> Style:
@@ -70,14 +110,22 @@ def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] 
     for name, style in zip(names, styles, strict=True):
         check_batch(name, style.batch, batch, "another style")
 
-    def mixed(parts: list[Tensor]) -> Tensor:
+    def mixed(parts: Sequence[Tensor]) -> Tensor:
         weighted = (part.to(parts[0]) * (w / total) for part, w in zip(parts, weights, strict=True))
         return sum(weighted, start=torch.zeros_like(parts[0]))
 
-    return Style(
-        Statistics(mixed([s.statistics.mean for s in styles]), mixed([s.statistics.std for s in styles])),
-        styles[0].encoder_id,
-    )
+    def together(layer: Sequence[Statistics]) -> Statistics:
+        return Statistics(mixed([s.mean for s in layer]), mixed([s.std for s in layer]))
+
+    known = [style.shallow for style in styles if style.shallow is not None]
+    shallow = None
+    if len(known) == len(styles):
+        shallow = ShallowStatistics(lambda: [together(layer) for layer in zip(*(k() for k in known), strict=True)])
+    return Style(together([style.statistics for style in styles]), styles[0].encoder_id, shallow=shallow)
+
+
+def _part(statistics: Statistics, samples: slice) -> Statistics:
+    return Statistics(*(values[samples] for values in statistics))
 
 
 def check_weights(weights: Sequence[float]) -> float:

@@ -1,4 +1,8 @@
-"""Styles as files: a few kilobytes of safetensors, perhaps with a thumbnail."""
+"""Styles as files: a few kilobytes of safetensors, perhaps with a thumbnail.
+
+``mean`` and ``std`` are the statistics at relu4_1, all there is in files of 1.0.0; ``relu1_1.mean`` and so on those of
+the layers before, in files of styles that know them.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,9 @@ from safetensors.torch import save_file
 
 from ..errors import AdaINError, check_finite
 from ..files import atomic_write
+from ..method.features import TAP_CHANNELS, TAPS
 from ..method.normalization import Statistics
-from ..method.style import Style
+from ..method.style import ShallowStatistics, Style
 from .tensor_files import FORMAT, read_metadata, read_safetensors
 
 THUMBNAIL_SIZE = 96  # pixels, the longer side
@@ -37,15 +42,19 @@ def save_style(path: str | Path, style: Style, thumbnail: Image.Image | None = N
         >>> load_style("plain.safetensors").info
         {'name': 'Plain'}
     """
-    for values in style.statistics:
+    layers = [style.statistics] if style.shallow is None else style.layers()
+    tensors = {
+        _name(tap, field): value
+        for tap, layer in zip(reversed(TAPS), reversed(layers), strict=False)
+        for field, value in layer._asdict().items()
+    }
+    for values in tensors.values():
         check_finite("style", values)
     metadata = {"format": FORMAT, "kind": "style", "encoder": style.encoder_id}
     metadata |= {key: style.info[key] for key in _INFO if style.info.get(key)}
     if thumbnail is not None:
         metadata["thumbnail"] = _to_text(thumbnail)
-    tensors = {
-        name: value.detach().to("cpu", torch.float32).contiguous() for name, value in style.statistics._asdict().items()
-    }
+    tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
         save_file(tensors, temporary, metadata)
 
@@ -62,17 +71,35 @@ def load_style(path: str | Path) -> Style:
         raise AdaINError(
             f"{path}: expected a style file, found one that holds {metadata.get('kind', 'something else')}"
         )
-    if set(tensors) != set(Statistics._fields):
+    found = {_name(tap, field): tap for tap in TAPS for field in Statistics._fields}
+    if set(tensors) not in (set(found), {_name(TAPS[-1], field) for field in Statistics._fields}):
         raise AdaINError(f"{path}: expected the tensors mean and std, found {', '.join(sorted(tensors)) or 'none'}")
-    statistics = Statistics(**tensors)
+    layers = [
+        # How many channels the features have depends on the encoder; with layers before them it is a VGG.
+        _checked(path, Statistics(*(tensors[_name(tap, field)] for field in Statistics._fields)), channels)
+        for tap, channels in zip(TAPS, [*TAP_CHANNELS[:-1], None], strict=True)
+        if _name(tap, "mean") in tensors
+    ]
+    shallow = ShallowStatistics(layers[:-1]) if len(layers) > 1 else None
+    info = {key: metadata[key] for key in _INFO if key in metadata}
+    return Style(layers[-1], metadata.get("encoder", ""), info, shallow)
+
+
+def _name(tap: str, field: str) -> str:
+    """Of a tensor in the file; relu4_1's have no prefix, as in files of 1.0.0, which hold no others."""
+    return field if tap == TAPS[-1] else f"{tap}.{field}"
+
+
+def _checked(path: str | Path, statistics: Statistics, channels: int | None) -> Statistics:
     mean, std = statistics
-    if mean.ndim != 2 or 0 in mean.shape or std.shape != mean.shape:
+    wanted = "channels" if channels is None else channels
+    if mean.ndim != 2 or 0 in mean.shape or std.shape != mean.shape or mean.shape[1] != (channels or mean.shape[1]):
         raise AdaINError(
-            f"{path}: expected mean and std of shape [batch, channels], found {list(mean.shape)} and {list(std.shape)}"
+            f"{path}: expected mean and std of shape [batch, {wanted}], found {list(mean.shape)} and {list(std.shape)}"
         )
     if not bool(mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
         raise AdaINError(f"{path}: expected finite statistics with deviations above 0, found others")
-    return Style(statistics, metadata.get("encoder", ""), {key: metadata[key] for key in _INFO if key in metadata})
+    return statistics
 
 
 def load_thumbnail(path: str | Path) -> Image.Image | None:

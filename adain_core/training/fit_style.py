@@ -19,7 +19,7 @@ from ..images.resize import scale
 from ..method.adain import adain
 from ..method.losses import style_loss
 from ..method.normalization import Statistics, channel_statistics
-from ..method.style import Style, check_same_encoder
+from ..method.style import ShallowStatistics, Style, check_same_encoder
 from ..models.bundled import vgg_of
 from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import check_images
@@ -107,7 +107,9 @@ def fit_style(
             optimizer.step()
             tell()
         fitted = style()
-    return Style(Statistics(fitted.mean.detach(), fitted.std.detach()), encoder.fingerprint)
+    found = Statistics(fitted.mean.detach(), fitted.std.detach())
+    shallow = ShallowStatistics(targets[:-1]) if vgg is encoder else None
+    return Style(found, encoder.fingerprint, shallow=shallow)
 
 
 def _average(statistics: list[list[Statistics]]) -> list[Statistics]:

@@ -106,7 +106,7 @@ class TemporalSmoother:
         known = self._smooth(_statistics(content, region), cuts, empty)
         target = style.to(content.tensor.device).statistics
         stylized = adain(content.tensor, target, alpha, channels, region, known)
-        return Features(stylized, content.size, content.encoder_id), cuts
+        return content._replace(tensor=stylized, mask=None), cuts
 
     @torch.inference_mode()
     def blend(
@@ -136,17 +136,29 @@ class TemporalSmoother:
         blended = []
         for output, frame, cut in zip(torch.split(outputs, 1), torch.split(frames, 1), cuts, strict=True):
             small = _reduced(frame)
-            last, shown = self._frame, self._output
-            if not cut and last is not None and shown is not None and shown.shape == output.shape:
-                flow, trust = _motion(small, last)
-                flow, trust = _enlarged(flow, trust, output)
-                before = warp(shown.to(output), flow, "bicubic").clamp(0, 1)
+            if (found := self._before(output, small, cut)) is not None:
+                before, trust = found
                 output = restore_contrast(torch.lerp(output, before, self.strength * trust), output)
             self._frame, self._output = small, output
             blended.append(output)
             if progress is not None:
                 progress(len(blended), len(frames))
         return torch.cat(blended)
+
+    @torch.inference_mode()
+    def carried(self, output: Tensor, frame: Tensor, cut: bool) -> Tensor:
+        """Where refining begins: the last output carried along the flow where that can be trusted, else the decoder's.
+
+        Args:
+            output: what the decoder made of the next frame, ``[1, 3, H, W]`` RGB 0..1.
+            frame: that frame, the same shape.
+            cut: whether it begins a scene; then nothing is carried.
+
+        Returns:
+            The output's shape, and its device.
+        """
+        found = self._before(output, _reduced(frame), cut)
+        return output if found is None else torch.lerp(output, *found)
 
     def state(self) -> dict[str, Tensor]:
         """What `restore` needs to go on from here, equal to the bit: tensors on the CPU, none at the start."""
@@ -160,6 +172,14 @@ class TemporalSmoother:
         mean, std, self._frame, self._output = (state.get(name) for name in _STATE)
         self._statistics = None if mean is None or std is None else Statistics(mean, std)
         self._cuts.restore({name[len(_CUTS) :]: state[name] for name in state if name.startswith(_CUTS)})
+
+    def _before(self, output: Tensor, small: Tensor, cut: bool) -> tuple[Tensor, Tensor] | None:
+        """The last output as the next one's motion moves it, and how far to trust that; None where a scene begins."""
+        last, shown = self._frame, self._output
+        if cut or last is None or shown is None or shown.shape != output.shape:
+            return None
+        flow, trust = _enlarged(*_motion(small, last), output)
+        return warp(shown.to(output), flow, "bicubic").clamp(0, 1), trust
 
     def _smooth(self, fresh: Statistics, cuts: Sequence[bool], empty: Sequence[bool]) -> Statistics:
         """Each frame's statistics, smoothed. Where its mask is empty a frame has none, and the last ones are kept."""

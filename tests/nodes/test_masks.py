@@ -61,6 +61,12 @@ def run(node, **inputs):
     return getattr(node(), node.FUNCTION)(**inputs)[0]
 
 
+def refine_inputs(nodes, encoder, photos, painting):
+    given = apply_inputs(nodes, encoder, photos, painting)
+    features = run(nodes["AdaINApply"], **given)
+    return {"encoder": encoder, "image": photos, "features": features, "style": given["style"], "steps": 1}
+
+
 def apply_inputs(nodes, encoder, photos, painting):
     return {
         "content": run(nodes["AdaINVGGEncode"], encoder=encoder, image=photos),
@@ -75,6 +81,7 @@ def test_an_empty_mask_counts_as_none_in_every_node(nodes, encoder, photos, pain
     inputs = {
         "AdaINVGGEncode": {"encoder": encoder, "image": photos},
         "AdaINApply": apply_inputs(nodes, encoder, photos, painting),
+        "AdaINRefine": refine_inputs(nodes, encoder, photos, painting),
         "AdaINStylize": images,
         "AdaINStylizeFrames": {**images, "smoothing": 0.5, "flow": False},
     }

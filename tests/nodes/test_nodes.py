@@ -34,10 +34,15 @@ CONTRACT = {
     "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], ["content"], ["ADAIN_STYLE"]),
     "AdaINMatchColor": (["image", "reference", "method"], [], ["IMAGE"]),
     "AdaINExampleImage": (["name"], [], ["IMAGE"]),
-    "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color", "pair"], ["IMAGE"]),
+    "AdaINRefine": (
+        ["encoder", "image", "features", "style", "steps"],
+        ["alpha", "mask", "style_weight", "tile_size"],
+        ["IMAGE"],
+    ),
+    "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color", "pair", "refine"], ["IMAGE"]),
     "AdaINStylizeFrames": (
         ["content", "style", "alpha", "smoothing", "flow"],
-        ["mask", "preserve_color", "pair"],
+        ["mask", "preserve_color", "pair", "refine"],
         ["IMAGE"],
     ),
     "AdaINStylizeVideo": (["content", "style", "alpha", "smoothing", "flow"], ["keys", "crf", "pair"], ["VIDEO"]),
@@ -136,6 +141,7 @@ def test_contract_is_of_every_node_and_combo(nodes):
 RARE = {
     "AdaINVGGEncode": {"tile_size"},
     "AdaINDecode": {"tile_size"},
+    "AdaINRefine": {"style_weight", "tile_size"},
     "AdaINSaveStyle": {"author", "license"},
     "AdaINTrainDecoder": {
         *("learning_rate", "seed", "resume", "save_every", "preview_every", "style_loss", "normalization"),

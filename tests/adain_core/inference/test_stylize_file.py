@@ -76,7 +76,7 @@ def stylize(photo, examples, tmp_path):
 def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments):
     status, plain = stylize("plain.png", *arguments)
     assert status == 0
-    monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+    monkeypatch.setattr(stylize_file, "whole_memory", lambda *_: sys.maxsize)
     monkeypatch.setattr(
         stylize_file, "resident_memory", lambda: 600 << 20
     )  # of this process: whatever other tests left
@@ -106,7 +106,7 @@ def test_over_the_picture_where_libvips_does_not_help(stylize, tmp_path, monkeyp
         lab.save(tmp_path / "photo.tif")
         (tmp_path / "photo.tif").replace(tmp_path / "photo.png")  # Pillow and libvips go by the content
     _, plain = stylize("plain.png", *arguments)
-    monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+    monkeypatch.setattr(stylize_file, "whole_memory", lambda *_: sys.maxsize)
     monkeypatch.setattr(stylize_file, "resident_memory", lambda: 600 << 20)
     if reason == "no libvips":
         monkeypatch.setattr(large_files, "pyvips", None)
@@ -180,7 +180,7 @@ def test_what_is_checked_before_the_work(stylize, tmp_path, monkeypatch, capsys)
     expected = "expected at most 65500 pixels a side in a JPEG, found 65501; write a PNG"
     assert stylize("out.jpg")[0] == 2
     assert expected in capsys.readouterr().err
-    monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+    monkeypatch.setattr(stylize_file, "whole_memory", lambda *_: sys.maxsize)
     for libvips in (large_files.pyvips, None):
         monkeypatch.setattr(large_files, "pyvips", libvips)
         assert stylize("out.jpg")[0] == 2
@@ -192,7 +192,7 @@ def test_what_is_checked_before_the_work(stylize, tmp_path, monkeypatch, capsys)
 @pytest.mark.parametrize("in_parts", [False, True])
 def test_colours_of_another_space_come_out_in_srgb(photo, tmp_path, monkeypatch, in_parts):
     if in_parts:
-        monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+        monkeypatch.setattr(stylize_file, "whole_memory", lambda *_: sys.maxsize)
     photo.save(tmp_path / "p3.png", icc_profile=rgb_profile())
     command = ["stylize", str(tmp_path / "p3.png"), str(tmp_path / "p3.png"), "--alpha", "0"]
     assert main([*command, "-o", str(tmp_path / "out.png")]) == 0
@@ -224,7 +224,7 @@ def cutout(examples, tmp_path):
 @pytest.mark.parametrize("arguments", [[], ["--preserve-color"], ["--alpha", "0.5", "--mask", "same.png"]])
 def test_invisible_colours_play_no_part(cutout, monkeypatch, arguments, in_parts):
     if in_parts:
-        monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+        monkeypatch.setattr(stylize_file, "whole_memory", lambda *_: sys.maxsize)
     arguments = [str(cutout / a) if a.endswith(".png") else a for a in arguments]
     results = []
     for content, style in (("cutout", "style"), ("same", "style"), ("style", "cutout"), ("style", "same")):
@@ -241,7 +241,7 @@ def test_invisible_colours_play_no_part(cutout, monkeypatch, arguments, in_parts
 @pytest.mark.parametrize("in_parts", [False, True])
 def test_alpha_0_gives_a_cutout_back(cutout, monkeypatch, in_parts):
     if in_parts:
-        monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: sys.maxsize)
+        monkeypatch.setattr(stylize_file, "whole_memory", lambda *_: sys.maxsize)
     command = ["stylize", str(cutout / "cutout.png"), str(cutout / "style.png"), "--alpha", "0"]
     assert main([*command, "-o", str(cutout / "out.png")]) == 0
     with Image.open(cutout / "out.png") as found, Image.open(cutout / "cutout.png") as expected:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from safetensors.torch import save_file
 
 from adain_core.errors import AdaINError
 from adain_core.method.normalization import Statistics
-from adain_core.method.style import Style
+from adain_core.method.style import ShallowStatistics, Style
 from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
 from adain_core.models.style_files import load_style, load_thumbnail, save_style
 from adain_core.models.tensor_files import read_metadata, read_safetensors
@@ -32,6 +34,22 @@ def test_round_trip(style, path):
     assert loaded.encoder_id == style.encoder_id
     assert loaded.info == {"name": "Caf\u00e9", "author": "somebody", "license": "CC0"}
     assert load_thumbnail(path) is None
+
+
+def test_the_layers_before_are_kept_where_they_are_known(style, path):
+    shallow = [Statistics(torch.randn(2, c), torch.rand(2, c) + 0.1) for c in (64, 128, 256)]
+    save_style(path, replace(style, shallow=ShallowStatistics(shallow)))
+    for found, expected in zip(load_style(path).layers(), [*shallow, style.statistics], strict=True):
+        assert torch.equal(torch.stack(found), torch.stack(expected))
+    save_style(path, style)
+    assert load_style(path).shallow is None
+
+
+def test_layers_of_another_shape_are_refused(style, path):
+    wrong = [Statistics(torch.randn(2, 64), torch.rand(2, 64) + 0.1) for _ in range(3)]
+    save_style(path, replace(style, shallow=ShallowStatistics(wrong)))
+    with pytest.raises(AdaINError, match=r"\[batch, 128\]"):
+        load_style(path)
 
 
 def test_statistics_are_kept_in_float32(style, path):

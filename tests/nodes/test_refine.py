@@ -1,0 +1,103 @@
+"""AdaIN Refine: the graph against the core, cancel, styles of 1.0.0."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from adain_core import Stylizer
+from adain_core.images.files import load_picture
+
+pytestmark = [pytest.mark.usefixtures("single_thread"), pytest.mark.slow]
+
+
+@pytest.fixture
+def photo(examples):
+    return load_picture(examples / "content_chelsea.jpg").pixels[..., :75, :91].movedim(1, 3)
+
+
+@pytest.fixture
+def painting(examples):
+    return load_picture(examples / "style_starry_night.jpg").pixels[..., 200:264, 200:272].movedim(1, 3)
+
+
+@pytest.fixture
+def graph(pack, photo, painting):
+    """A function that runs the graph as ComfyUI does and gives what AdaIN Refine is given."""
+    nodes = pack.NODE_CLASS_MAPPINGS
+
+    @torch.inference_mode()
+    def made(alpha=1.0, mask=None):
+        (encoder,) = nodes["AdaINEncoderLoader"]().load("vgg19_relu4_1.safetensors")
+        (decoder,) = nodes["AdaINDecoderLoader"]().load("decoder_vgg19.safetensors")
+        (content,) = nodes["AdaINVGGEncode"]().encode(encoder, photo.clone())
+        (style,) = nodes["AdaINVGGEncode"]().encode(encoder, painting.clone())
+        (features,) = nodes["AdaINApply"]().apply(content, style, alpha, mask)
+        (image,) = nodes["AdaINDecode"]().decode(decoder, features)
+        return {"encoder": encoder, "image": image, "features": features, "style": style}
+
+    return made
+
+
+@pytest.fixture
+def module(pack):
+    return __import__(pack.NODE_CLASS_MAPPINGS["AdaINRefine"].__module__, fromlist=["Refine"])
+
+
+@torch.inference_mode()
+def refined(module, given, **options):
+    (image,) = module.Refine().refine(**given, **options)
+    return image
+
+
+def test_graph_and_one_node_equal_the_core(pack, module, graph, photo, painting):
+    expected = Stylizer.load(device="cpu").stylize(photo.movedim(3, 1), painting.movedim(3, 1), alpha=0.6, refine=2)
+    image = refined(module, graph(alpha=0.6), steps=2, alpha=0.6)
+    torch.testing.assert_close(image.movedim(3, 1), expected, atol=1e-4, rtol=0)
+    with torch.inference_mode():
+        (one_node,) = pack.NODE_CLASS_MAPPINGS["AdaINStylize"]().stylize(photo, painting, 0.6, refine=2)
+    torch.testing.assert_close(one_node, image, atol=1e-4, rtol=0)
+
+
+def test_no_steps_change_nothing_and_an_empty_mask_is_none(module, graph):
+    given = graph()
+    torch.testing.assert_close(refined(module, given, steps=0), given["image"], atol=0, rtol=0)
+    plain = refined(module, given, steps=1)
+    torch.testing.assert_close(refined(module, given, steps=1, mask=torch.zeros(1, 64, 64)), plain, atol=0, rtol=0)
+
+
+def test_cancel_keeps_what_it_has(module, graph, monkeypatch):
+    class Cancelled(BaseException):
+        pass
+
+    previews = []
+
+    def bar(total):
+        def update(done, total, preview=None):
+            if preview is not None:
+                previews.append(preview.size)
+            if len(previews) == 2:
+                raise Cancelled
+
+        return update
+
+    given = graph()
+    expected = refined(module, given, steps=2)
+    monkeypatch.setattr(module.host, "CANCELLED", (Cancelled,))
+    monkeypatch.setattr(module.host, "progress_bar", bar)
+    torch.testing.assert_close(refined(module, given, steps=9), expected, atol=1e-5, rtol=0)
+    assert previews == [(91, 75)] * 2
+
+
+def test_cancel_before_the_first_step_is_a_cancel(module, graph, monkeypatch):
+    class Cancelled(BaseException):
+        pass
+
+    def cancel(done, total, preview=None):
+        raise Cancelled
+
+    given = graph()
+    monkeypatch.setattr(module.host, "CANCELLED", (Cancelled,))
+    monkeypatch.setattr(module.host, "progress_bar", lambda total: cancel)
+    with pytest.raises(Cancelled):
+        refined(module, given, steps=9)
