@@ -41,7 +41,9 @@ def inputs(nodes, examples, tmp_path, monkeypatch):
         "AdaINMatchColor": [
             {"image": photo, "reference": painting, "method": method} for method in ("mean-covariance", "luminance")
         ],
-        "AdaINRefine": [{"encoder": encoder, "image": photo, "features": features, "style": style, "steps": 1}],
+        "AdaINRefine": [
+            {"encoder": encoder, "image": photo, "features": features, "style": style, "steps": 1, "mask": mask}
+        ],
         "AdaINStylize": [{**stylize, "preserve_color": keep} for keep in (False, True)],
         "AdaINStylizeFrames": [
             {**stylize, "smoothing": 0.5, "flow": flow, "preserve_color": True} for flow in (False, True)
