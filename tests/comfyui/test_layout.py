@@ -8,9 +8,8 @@ import pytest
 
 from tests.example_layout import TITLE, faults, of_file
 
-from .browser import open_page, why_no_browser
+from .browser import open_page
 from .expected import EXAMPLES
-from .required import skip
 
 READABLE = 0.6  # of the full size; below, LiteGraph's canvas shows boxes without text
 # Nodes as they are drawn, with their titles: by LiteGraph, or as elements of the page.
@@ -31,10 +30,8 @@ WIRES = """
 
 
 @pytest.fixture(scope="module")
-def page(comfyui, canvas):
-    if reason := why_no_browser():
-        skip(reason)
-    with open_page(comfyui, 1440, 900, canvas) as page:
+def page(browser, comfyui, canvas):
+    with open_page(browser, comfyui, 1440, 900, canvas) as page:
         yield page
 
 
