@@ -91,6 +91,8 @@ class StylizeVideo:
         styles = list(to_core(style, "style").float().split(1))
         controls = {"alpha": alpha, "crf": crf, "smooth": smoothing, "flow": flow and smoothing > 0, "compile": False}
         frames, reader = _frames_of(keys), reader_of(content)
+        if reader.remark:
+            notes.append(f"The video: {reader.remark}.")
         path = result_path(reader, video_settings(models, reader, styles, frames, **controls))
         if not path.is_file():
             job = VideoJob(models, reader, path, styles, frames, **controls)

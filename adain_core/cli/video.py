@@ -18,10 +18,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "video",
         help="stylize a video",
         description=__doc__,
-        epilog="Sound, time stamps, colour space, pixel aspect and rotation stay as they are. Finished segments are "
-        "kept in OUT.parts until the video is complete: after an interruption the same command goes on from there.",
+        epilog="Sound, time stamps, colour space, pixel aspect and rotation stay as they are; colours of high dynamic "
+        "range or wide gamut (HLG, PQ, BT.2020, P3) become those of BT.709. Finished segments are kept in OUT.parts "
+        "until the video is complete: after an interruption the same command goes on from there.",
     )
-    parser.add_argument("source", metavar="VIDEO", help="video to stylize, any format FFmpeg reads")
+    parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, or an animated WebP")
     parser.add_argument("styles", metavar="STYLE", nargs="+", help="style image; several are mixed evenly, or: --keys")
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="result in H.264, .mp4, .mov or .mkv")
     parser.add_argument("--alpha", type=float, default=1.0, help="0: content, 1: style (default: %(default)s)")
@@ -80,6 +81,8 @@ def run(options: argparse.Namespace) -> None:
         flow=options.flow,
         compile=options.compile,
     )
+    if job.reader.remark:
+        print(f"warning: {options.source}: {job.reader.remark}", file=sys.stderr)
     with tqdm(desc="video", unit=" frames", initial=job.done, total=job.total) as bar:
         job.run(lambda done, total: bar.update(done - bar.n))
         bar.total = bar.n

@@ -34,6 +34,7 @@ class AnimationReader:
     def __init__(self, path: str | Path, start: float = 0.0, duration: float = 0.0) -> None:
         self.path = Path(path)
         self.damaged = self.last_duration = 0
+        self.remark = ""
         try:
             with self.path.open("rb") as file, Image.open(self.path) as image:
                 self._durations = list(_durations(file))

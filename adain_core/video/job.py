@@ -50,9 +50,10 @@ class VideoModels(Models, Protocol):
 class VideoJob:
     """One video to stylize.
 
-    Time stamps, frame rate, sound, colour space and range, pixel aspect and rotation stay the source's. Decoding,
-    stylizing and encoding overlap. Finished segments are kept in ``OUTPUT.parts`` until the video is complete; the
-    next run with the same settings goes on from them and makes the same video as one without interruption.
+    Time stamps, frame rate, sound, colour space and range, pixel aspect and rotation stay the source's, except that
+    high dynamic range and wide gamut become BT.709. Decoding, stylizing and encoding overlap. Finished segments are
+    kept in ``OUTPUT.parts`` until the video is complete; the next run with the same settings goes on from them and
+    makes the same video as one without interruption.
 
     Args:
         models: the pair.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import functools
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -27,6 +28,8 @@ Levels = NDArray[np.unsignedinteger[Any]]
 
 # As FFmpeg numbers them.
 _BT709 = 1  # colour space, primaries and transfer alike
+_WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}  # primaries
+_HDR = {16: "PQ", 18: "HLG"}  # transfers
 _UNMARKED = 2
 _BT601 = 5
 _SPACES = (1, 2, 4, 5, 6, 7, 9)  # those FFmpeg converts; 2 as BT.601
@@ -122,6 +125,7 @@ class FrameReader(Protocol):
 
     path: Path
     info: VideoInfo
+    remark: str
     damaged: int
     last_duration: int
 
@@ -136,8 +140,11 @@ class VideoReader:
         start: seconds to leave out at the beginning.
         duration: seconds to read from there; 0: to the end.
 
+    Colours of high dynamic range or wide gamut become those of BT.709, where FFmpeg can convert them (since version 8).
+
     Attributes:
         info: see `VideoInfo`.
+        remark: what becomes of unusual colours, for the user; empty: they are usual.
         damaged: how many packets the last reading could not decode so far; they are left out.
         last_duration: for how long the last frame read is shown, in units of the time base; 0 when unknown.
 
@@ -155,7 +162,13 @@ class VideoReader:
             first = next(self._decoded(container, stream), None)
             if first is None:
                 raise AdaINError(f"{path}: expected a video, but none of its frames can be decoded")
-            self.info = part_of(_info(container, stream, first), start, duration)
+            info = part_of(_info(container, stream, first), start, duration)
+        unusual = [
+            names[key] for key, names in ((info.color.transfer, _HDR), (info.color.primaries, _WIDE)) if key in names
+        ]
+        self._converts = bool(unusual) and converts_colors()
+        self.info = replace(info, color=SDR) if self._converts else info
+        self.remark = _remark(unusual, self._converts, info.color.transfer in _HDR)
         self.damaged = 0
 
     def frames(self, after: int | None = None) -> Generator[VideoFrame, None, None]:
@@ -285,14 +298,28 @@ class VideoReader:
     def _upright(self, frame: AVFrame) -> Levels:
         height, width = self.info.stored_size
         space = int(frame.colorspace)
-        levels: NDArray[Any] = frame.to_ndarray(
+        picture = frame.reformat(
             format="rgb48le" if self.info.deep else "rgb24",
             width=width,
             height=height,
             src_colorspace=space if space in _SPACES or frame.format.is_rgb else _BT601,
             interpolation=conversion(),
+            dst_color_trc=_BT709 if self._converts else None,
+            dst_color_primaries=_BT709 if self._converts else None,
         )
+        levels: NDArray[Any] = picture.to_ndarray()
         return np.ascontiguousarray(np.rot90(levels, self.info.turns))
+
+
+@functools.cache
+def converts_colors() -> bool:
+    """Whether FFmpeg converts between transfers and primaries; older versions only change what a frame says."""
+    av = import_av()
+    level = 1 << 15
+    frame = av.VideoFrame.from_ndarray(np.full((16, 16, 3), level, np.uint16), format="rgb48le")
+    frame.color_trc, frame.color_primaries = 16, 9
+    changed = frame.reformat(format="rgb48le", dst_color_trc=_BT709, dst_color_primaries=_BT709)
+    return bool(abs(changed.to_ndarray().astype(int) - level).max() > level // 8)
 
 
 def conversion() -> int:
@@ -330,6 +357,15 @@ def part_of(info: VideoInfo, start: float, duration: float) -> VideoInfo:
         longest = max(1, round(length * info.rate))
         frames = longest if frames is None else min(frames, longest)
     return replace(info, frames=frames, start=begin, end=begin + length if length else None)
+
+
+def _remark(unusual: Sequence[str], converted: bool, bright: bool) -> str:
+    if not unusual:
+        return ""
+    if not converted:
+        return f"its colours ({', '.join(unusual)}) are taken as those of BT.709: 'pip install -U av' converts them"
+    cut = "; what is brighter than white is cut off" if bright else ""
+    return f"its colours ({', '.join(unusual)}) become those of BT.709{cut}"
 
 
 def _color(frame: AVFrame) -> Color:

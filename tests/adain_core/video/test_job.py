@@ -44,7 +44,7 @@ def stylized(stylizer, levels, *arguments, **controls):
 @pytest.mark.usefixtures("short_segments")
 @pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mov", marks=pytest.mark.slow)])
 def test_a_phone_video_keeps_all_but_its_look(suffix, stylizer, styles, tmp_path):
-    # Late start, varying rate, odd size, full range BT.2020, wide pixels, a quarter turn, priming before the sound.
+    # Late start, varying rate, odd size, full range BT.601, wide pixels, a quarter turn, priming before the sound.
     times = list(itertools.accumulate([777, 24, 24, 70, 11, 24, 24, 100, 24, 11, 11, 24]))
     source = write_clip(
         tmp_path / "phone.mp4",
@@ -52,7 +52,7 @@ def test_a_phone_video_keeps_all_but_its_look(suffix, stylizer, styles, tmp_path
         size=(31, 47),
         times=times,
         pixel_format="yuv444p",
-        color=(9, 2, 9, 16),
+        color=(5, 2, 5, 6),
         aspect=Fraction(4, 3),
         matrix=QUARTER_CLOCKWISE,
     )

@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("av")
 
-from adain_core.video.reader import VideoReader, _display_matrix
+from adain_core.video import reader as video_reader
+from adain_core.video.reader import SDR, VideoReader, _display_matrix
 from tests.adain_core.clips import levels_of, packets_of, real_clip, write_clip, write_packets
 
 
@@ -102,6 +103,50 @@ def test_a_part_without_frames(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", 5, sound=None)
     with pytest.raises(ValueError, match=r"clip\.mp4: expected frames from second 3\.0 to 4\.5, found none"):
         list(VideoReader(clip, 3.0, 1.5).frames())
+
+
+def bt2020_of(red: float, green: float, blue: float) -> np.ndarray:
+    """Levels of BT.709, light, in BT.2020: the inverse of ITU-R BT.2087's matrix."""
+    to_bt709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
+    return np.linalg.solve(to_bt709, np.array([red, green, blue]))
+
+
+def pq(nits: np.ndarray) -> np.ndarray:
+    """The inverse EOTF of SMPTE ST 2084."""
+    y = (nits / 10000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
+
+
+@pytest.mark.parametrize(
+    ("color", "code", "names"),
+    [
+        ((9, 1, 9, 16), lambda light: pq(203 * light), "PQ, BT.2020"),  # 203 cd/m2 is white, ITU-R BT.2408
+        ((9, 1, 9, 14), lambda light: light ** (1 / 2.4), "BT.2020"),
+    ],
+)
+def test_wide_gamut_and_high_dynamic_range_become_bt709(color, code, names, tmp_path):
+    wanted = [(0.2, 0.2, 0.2), (0.5, 0.5, 0.5), (0.4, 0.3, 0.25), (0.2, 0.3, 0.4)]
+    shown = [np.broadcast_to(code(bt2020_of(*light)) * 255, (32, 48, 3)).round().astype(np.uint8) for light in wanted]
+    clip = write_clip(
+        tmp_path / "clip.mp4", 4, pixel_format="yuv420p10le", color=color, sound=None, show=lambda k, _: shown[k]
+    )
+    reader = VideoReader(clip)
+    cut = "; what is brighter than white is cut off" if "PQ" in names else ""
+    assert reader.remark == f"its colours ({names}) become those of BT.709{cut}"
+    assert reader.info.color == SDR
+    for frame, light in zip(reader.frames(), wanted, strict=True):
+        expected = np.array(light) ** (1 / 2.4) * 255
+        assert abs(frame.levels[16, 24] / 257 - expected).max() < 5, light  # a level of PQ is two of BT.709 here
+
+
+def test_where_ffmpeg_cannot_convert_colours_stay_and_it_is_said(tmp_path, monkeypatch):
+    clip = write_clip(tmp_path / "clip.mp4", 2, color=(9, 1, 9, 18), sound=None)
+    plain = levels_of(write_clip(tmp_path / "plain.mp4", 2, color=(9, 1, 1, 1), sound=None))
+    monkeypatch.setattr(video_reader, "converts_colors", lambda: False)
+    reader = VideoReader(clip)
+    assert reader.remark == "its colours (HLG, BT.2020) are taken as those of BT.709: 'pip install -U av' converts them"
+    assert reader.info.color.transfer == 18
+    assert np.array_equal(levels_of(clip), plain)
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
