@@ -20,7 +20,7 @@ from ..training.config import CHOICES, RANGES, TrainingConfig
 from ..training.distributed import start_processes
 from ..training.optimization.schedule import parse_crop_sizes
 from ..training.run.progress import TrainingProgress
-from ..training.trainer import Trainer
+from ..training.trainer import StopWaiting, Trainer
 
 _DEFAULTS = TrainingConfig()
 _LINE_EVERY = 10.0  # seconds
@@ -166,6 +166,8 @@ def default_workers() -> int:
 def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
     """Lets Ctrl-C and SIGTERM end the training after the present step; a second one ends the process.
 
+    A wait for a batch ends at once: the worker processes may hang.
+
     Yields:
         The signals received so far.
     """
@@ -175,6 +177,8 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
         received.append(number)
         trainer.request_stop()
         signal.signal(number, previous[number])
+        if trainer.waiting:
+            raise StopWaiting
 
     previous: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

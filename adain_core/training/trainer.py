@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,10 @@ log = logging.getLogger(__name__)
 _CUDA_REPORT_EVERY = 10  # reading losses makes the host wait for the GPU
 
 
+class StopWaiting(BaseException):
+    """Raised by a signal handler while a training is `waiting`: it ends as after `Trainer.request_stop`."""
+
+
 class TrainingDiverged(AdaINError):
     """A loss or a weight became infinite or not a number."""
 
@@ -66,6 +70,7 @@ class Trainer:
         skipped: image files left out so far, and why.
         warnings: sentences the user should read before the training begins.
         evaluation: of the latest preview.
+        waiting: whether it waits for a batch, in the thread that trains; see `StopWaiting`.
 
     Raises:
         AdaINError: folders without usable images, decoders of another normalization or encoder, a run's folder that
@@ -113,6 +118,7 @@ class Trainer:
             self._restore(*setup.resumed)
         self.evaluation: Evaluation | None = None
         self._stop = False
+        self.waiting = False
         self._saved_step: int | None = None
         self._previewed_step: int | None = None
         self._preview: Image.Image | None = None
@@ -152,8 +158,9 @@ class Trainer:
             self.save()
         steps = range(self.step, self.config.steps)
         p = self.processes
-        with closing(stream(self._pairs, steps, self.workers, p.rank, p.world, pin=cuda)) as batches:
-            for batch in batches:
+        data = stream(self._pairs, steps, self.workers, p.rank, p.world, pin=cuda)
+        with closing(data) as batches, suppress(StopWaiting):
+            for batch in self._waited_for(batches):
                 pending.append(self.step_on(batch))
                 self.step += 1
                 save = self._due(self.config.save_every)
@@ -171,8 +178,18 @@ class Trainer:
                     self._report(report, rate, preview)
                 if stop:
                     break
+        self._record(pending)
         self.finish()
         return self.result.eval()
+
+    def _waited_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        while True:
+            self.waiting = self.processes.world == 1  # others would wait for this process
+            batch = next(batches, None)
+            self.waiting = False
+            if batch is None:
+                return
+            yield batch
 
     def step_on(self, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step on a batch. Returns the losses, still on the device."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import shutil
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch.utils.data import DataLoader
@@ -18,6 +23,8 @@ from .samples import Batch, Pairs
 
 _PREFETCH = 3  # batches made ahead
 _SHARED_MEMORY = Path("/dev/shm")  # through which worker processes hand over batches, on Linux
+_LEAVE: int | None = getattr(signal, "SIGUSR1", None)  # tells a worker to end; Windows has none
+_PATIENCE = 1.0  # seconds for that
 _BYTES_PER_PIXEL = 2 * 3 * 4  # of a sample: content and style, three channels of float32
 
 
@@ -55,7 +62,14 @@ def stream(
         pin_memory=pin,
         generator=torch.Generator(),  # its own, so that the process's random state stays as it is
     )
-    yield from loader
+    before = set(multiprocessing.active_children())
+    batches = iter(loader)
+    started = set(multiprocessing.active_children()) - before
+    try:
+        yield from batches
+    except BaseException:
+        _end(started)
+        raise
 
 
 def _check_shared_memory(needed: int, workers: int) -> None:
@@ -106,7 +120,27 @@ def _stream_by_threads(pairs: Pairs, indices: _Indices) -> Iterator[Batch]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _end(workers: Iterable[BaseProcess]) -> None:
+    """Ends worker processes at once. PyTorch would wait for one that hangs, and they do not hear SIGTERM."""
+    for worker in workers:
+        if _LEAVE is not None and worker.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, _LEAVE)
+    for worker in workers:
+        worker.join(_PATIENCE)
+        if worker.is_alive():
+            with suppress(RuntimeError):  # PyTorch's, that one of its workers was killed
+                worker.kill()
+                worker.join()
+
+
+def _leave(*_: object) -> NoReturn:
+    os._exit(0)  # with another status PyTorch would raise an error where the trainer happens to be
+
+
 def _start_worker(_: int) -> None:
+    if _LEAVE is not None:
+        signal.signal(_LEAVE, _leave)
     # A terminal sends these to the whole process group. The trainer alone answers them, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

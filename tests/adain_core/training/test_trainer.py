@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from dataclasses import replace
 
 import pytest
 import torch
 
 from adain_core import Stylizer
+from adain_core.cli.train import stop_on_signals
 from adain_core.models.model_files import load_decoder
 from adain_core.models.tensor_files import read_metadata
 from adain_core.training.config import TrainingConfig
+from adain_core.training.data.samples import Pairs
 from adain_core.training.run import folder as run_folder
 from adain_core.training.run.state import load_state, saved_states
 from adain_core.training.trainer import Trainer, TrainingDiverged
@@ -192,6 +198,33 @@ def test_a_finished_run_writes_a_lost_decoder_again(folders, encoder, tmp_path):
     trainer = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True, export=export)
     trainer.train()
     assert equal(weights(export), trainer.decoder.state_dict())
+
+
+@pytest.mark.slow
+def test_the_first_ctrl_c_is_heard_while_workers_hang(folders, encoder, tmp_path, monkeypatch):
+    sample = Pairs.__getitem__
+
+    def hanging(pairs, number):
+        if number >= 2 * TINY.batch_size:
+            time.sleep(1000)
+        return sample(pairs, number)
+
+    monkeypatch.setattr(Pairs, "__getitem__", hanging)
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run", workers=1)
+
+    def interrupt():
+        while trainer.step < 2 or not trainer.waiting:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with stop_on_signals(trainer) as received:
+        trainer.train()
+    thread.join()
+    assert received == [signal.SIGINT]
+    assert trainer.step == len(trainer.history.rows) == 2
+    assert load_state(trainer.folder.checkpoints[-1]).step == 2
 
 
 @pytest.mark.slow

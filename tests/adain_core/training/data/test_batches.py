@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
+import time
 
 import pytest
 import torch
@@ -73,3 +75,22 @@ def test_skipped_files_are_reported_from_worker_processes(folders, tmp_path):
     (folder / "broken.png").write_bytes(b"")
     batches = list(stream(pairs((folder, folders[1])), range(2), workers=1))
     assert list(batches[-1].skipped) == [str(folder / "broken.png")]
+
+
+class Hanging(Pairs):
+    """A file system that no longer answers, from the second batch on."""
+
+    def __getitem__(self, number):
+        if number >= 4:
+            time.sleep(1000)
+        return super().__getitem__(number)
+
+
+@pytest.mark.slow
+def test_workers_that_hang_are_ended_when_nobody_waits_any_more(folders):
+    before = multiprocessing.active_children()
+    batches = stream(Hanging(*(list_images(folder) for folder in folders), config()), range(9), workers=2)
+    next(batches)
+    assert len(multiprocessing.active_children()) == len(before) + 2
+    batches.close()
+    assert multiprocessing.active_children() == before
