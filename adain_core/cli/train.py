@@ -1,4 +1,4 @@
-"""``train``: a decoder from two folders of images. With torchrun, on several GPUs or machines."""
+"""``train``: a decoder, or the light pair, from two folders of images. With torchrun, on several GPUs or machines."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from dataclasses import fields
 from typing import Any
 
 from ..errors import AdaINError
-from ..models.bundled import DEFAULT_ENCODER
+from ..models.bundled import DEFAULT_ENCODER, DEFAULT_PAIR, PAIRS, load_pair
+from ..models.decoder import Decoder
+from ..models.light import LightDecoder, LightEncoder
 from ..models.model_files import load_vgg, load_vgg_decoder
+from ..models.vgg import VGGEncoder
 from ..training.config import CHOICES, RANGES, TrainingConfig
 from ..training.distributed import start_processes
+from ..training.light_pair import LightPair
 from ..training.optimization.schedule import parse_crop_sizes
 from ..training.run.progress import TrainingProgress
 from ..training.trainer import StopWaiting, Trainer
@@ -38,7 +42,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("style_folder", metavar="STYLE_DIR", help="style images, at any depth")
     parser.add_argument("-o", "--output", metavar="RUN_DIR", required=True, help="folder of this run")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN_DIR, if any")
-    parser.add_argument("--encoder", metavar="FILE", help="encoder (safetensors); default: the bundled VGG-19")
+    parser.add_argument(
+        "--pair",
+        choices=tuple(PAIRS),
+        default=DEFAULT_PAIR,
+        help="vgg19: a decoder for --encoder; light: both networks of the light pair, with the bundled VGG-19 as the "
+        "judge (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--encoder",
+        metavar="FILE",
+        help="encoder (safetensors); default: the bundled VGG-19; light: the one to start from, with --decoder",
+    )
     parser.add_argument("--decoder", metavar="FILE", help="decoder to start from (default: new weights)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
@@ -118,6 +133,7 @@ def run(options: argparse.Namespace) -> int | None:
             f"--conditioning: expected adain, found {options.conditioning!r}; benchmarks/ablations.py trains decoders "
             "by concatenation"
         )
+    options.light = options.pair == "light"
     values = {field.name: getattr(options, field.name) for field in fields(TrainingConfig)}
     values |= {
         "crop_sizes": parse_crop_sizes(options.crop_sizes),
@@ -131,10 +147,7 @@ def run(options: argparse.Namespace) -> int | None:
         logging.basicConfig(
             level=logging.INFO if processes.first else logging.ERROR, format="%(message)s", stream=sys.stderr
         )
-        encoder = load_vgg(options.encoder or DEFAULT_ENCODER)
-        start, anchor = (
-            load_vgg_decoder(path, encoder.fingerprint) if path else None for path in (options.decoder, options.anchor)
-        )
+        encoder, start, anchor = _networks(options)
         trainer = Trainer(
             encoder.to(processes.device),
             config,
@@ -155,6 +168,28 @@ def run(options: argparse.Namespace) -> int | None:
         if processes.first:
             _summarize(trainer)
     return 128 + received[0] if received and not trainer.done else None
+
+
+def _networks(
+    options: argparse.Namespace,
+) -> tuple[VGGEncoder, Decoder | LightPair | None, Decoder | None]:
+    """The encoder to train for, or the judge, what to start from, and the anchor."""
+    if options.pair != "light":
+        vgg = load_vgg(options.encoder or DEFAULT_ENCODER)
+        start, anchor = (
+            load_vgg_decoder(path, vgg.fingerprint) if path else None for path in (options.decoder, options.anchor)
+        )
+        return vgg, start, anchor
+    if bool(options.encoder) != bool(options.decoder) or options.anchor:
+        raise AdaINError("--pair light: expected --encoder and --decoder to start from, or neither, and no --anchor")
+    pair = None
+    if options.encoder:
+        encoder, decoder = load_pair(options.encoder, options.decoder)
+        if not isinstance(encoder, LightEncoder) or not isinstance(decoder, LightDecoder):
+            raise AdaINError(f"--encoder: expected a light encoder to start from, found a {encoder.architecture} one")
+        pair = LightPair()
+        pair.encoder, pair.decoder = encoder, decoder
+    return load_vgg(DEFAULT_ENCODER), pair, None
 
 
 def default_workers() -> int:

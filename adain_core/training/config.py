@@ -40,6 +40,8 @@ class TrainingConfig:
     """Defaults are the paper's (section 6.2); where it is silent, those of its authors' code; except ``style_reuse``.
 
     Attributes:
+        light: train the light pair, both networks, with the encoder as the judge (`light_pair.LightObjective`), rather
+            than a decoder for the encoder. Without the losses of features, anchor and Gram matrices.
         steps: optimizer steps.
         batch_size: content-style pairs per step, over all processes together.
         crop_sizes: ``(first step, pixels)`` of each part of the training.
@@ -48,7 +50,8 @@ class TrainingConfig:
         augment_styles: for small style collections: a quarter of the style crops come from the content folder, a
             third get their colour channels shuffled, a tenth are inverted.
         style_reuse: how many batches in a row have the same style crops, each with other contents: their statistics
-            are computed once, which saves up to a seventh of the time.
+            are computed once, which saves up to a seventh of the time. Of the light pair: how many times each crop, of
+            content and of style, comes before others do (`pools.PooledPairs`).
         content_weight, style_weight: of eq. 11.
         style_layers: weights of relu1_1, relu2_1, relu3_1 and relu4_1 inside the style loss.
         style_loss: ``mean-std`` (eq. 13) or ``gram``.
@@ -74,6 +77,7 @@ class TrainingConfig:
         AdaINError: a value outside its range (`RANGES`), not among the known ones (`CHOICES`), or no loss at all.
     """
 
+    light: bool = False
     steps: int = _within(AT_LEAST_1, 160_000)
     batch_size: int = _within(AT_LEAST_1, 8)
     crop_sizes: tuple[tuple[int, int], ...] = ((0, 256),)
@@ -123,6 +127,11 @@ class TrainingConfig:
         terms = (self.content_weight, self.style_weight, self.color_weight, self.anchor_weight)
         identity = self.identity_share * (self.reconstruction_weight + self.feature_weight)
         self._expect("content_weight", any(terms) or identity > 0, "a loss with a weight above 0")
+        if self.light:
+            for name in ("feature_weight", "anchor_weight"):
+                self._expect(name, getattr(self, name) == 0, "0 with the light pair")
+            self._expect("style_loss", self.style_loss == STYLE_LOSSES[0], f"{STYLE_LOSSES[0]} with the light pair")
+            self._expect("normalization", self.normalization == "none", "none with the light pair")
 
     def _expect(self, name: str, holds: bool, what: str) -> None:
         if not holds:

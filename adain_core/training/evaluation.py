@@ -12,6 +12,7 @@ from ..method.losses import content_loss, style_terms
 from ..method.normalization import channel_statistics
 from ..models.bundled import vgg_of
 from ..models.model_files import AnyDecoder, AnyEncoder
+from ..models.vgg import VGGEncoder
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,15 @@ def psnr(images: Tensor, reference: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(encoder: AnyEncoder, decoder: AnyDecoder, content: Tensor, style: Tensor) -> Evaluation:
+def evaluate(
+    encoder: AnyEncoder, decoder: AnyDecoder, content: Tensor, style: Tensor, vgg: VGGEncoder | None = None
+) -> Evaluation:
     """Measures a decoder on pairs of images, in float32, on its outputs as they would be saved (clamped to 0..1).
-
-    The losses are of VGG's features: of the encoder itself, or for another kind of the bundled one.
 
     Args:
         encoder, decoder: on one device; the decoder is used in evaluation mode and left in the mode it was in.
         content, style: ``[B, 3, n, n]`` RGB 0..1, sides multiples of 8, one pair after the other.
+        vgg: whose features the losses are of, on the same device; None: `vgg_of` the encoder.
 
     Returns:
         Means over the pairs; outputs and reconstructions on the CPU.
@@ -61,7 +63,7 @@ def evaluate(encoder: AnyEncoder, decoder: AnyDecoder, content: Tensor, style: T
     training = decoder.training
     decoder.eval()
     device = next(decoder.parameters()).device
-    vgg = vgg_of(encoder)
+    vgg = vgg or vgg_of(encoder)
     sums = torch.zeros(7, dtype=torch.float64)
     outputs, reconstructions = [], []
     # One pair at a time: memory is bounded, and the figures do not depend on how pairs are grouped.

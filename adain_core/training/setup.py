@@ -20,7 +20,8 @@ from .config import TrainingConfig, training_precision
 from .data.image_sets import FolderOrFiles, TrainingImages
 from .data.samples import Pairs
 from .distributed import Processes
-from .optimization.initialization import new_decoder, scale_to_unit_variance
+from .light_pair import LightPair
+from .optimization.initialization import new_decoder, new_light_pair, scale_light_pair, scale_to_unit_variance
 from .run.folder import RunFolder
 from .run.state import TrainingState
 
@@ -36,11 +37,11 @@ class Setup:
 
     Attributes:
         config: with the precision it will have on the device.
-        encoder: on the device, frozen.
+        encoder: on the device, frozen: what the decoder is for, or the judge of the light pair.
         encoder_id: its fingerprint.
         images: to train on, and held out.
         inputs: fingerprints of what the run was started with: ``content``, ``style``, ``decoder``, ``anchor``.
-        decoder: to train, on the device, in training mode. Its weights are those to start from, or new ones, or, with
+        network: to train, on the device, in training mode. Its weights are those to start from, or new ones, or, with
             ``resumed``, still to be restored.
         anchor: for the anchor loss, on the device, frozen; None without that loss.
         resumed: the state to go on from and its file; None: from step 0.
@@ -52,7 +53,7 @@ class Setup:
     encoder_id: str
     images: TrainingImages
     inputs: dict[str, str]
-    decoder: Decoder
+    network: Decoder | LightPair
     anchor: Decoder | None
     resumed: tuple[TrainingState, Path] | None
     warnings: list[str]
@@ -64,7 +65,7 @@ def prepare(
     content: FolderOrFiles,
     style: FolderOrFiles,
     folder: RunFolder,
-    start: Decoder | None,
+    start: Decoder | LightPair | None,
     anchor: Decoder | None,
     resume: bool,
     processes: Processes,
@@ -79,9 +80,9 @@ def prepare(
     check_arguments(config, encoder_id, start, anchor, processes.world)
     images = TrainingImages.read(content, style, config)
     inputs = images.fingerprints | {
-        name: fingerprint(decoder.state_dict(), decoder.architecture)
-        for name, decoder in (("decoder", start), ("anchor", anchor))
-        if decoder is not None
+        name: fingerprint(network.state_dict(), network.architecture)
+        for name, network in (("decoder", start), ("anchor", anchor))
+        if network is not None
     }
     warnings: list[str] = []
     resumed = folder.newest_state(resume, write=processes.first)
@@ -98,37 +99,46 @@ def prepare(
             "the folder must be on a disk that all machines share"
         )
     encoder = _on_device(encoder, device).eval().requires_grad_(False)
-    decoder = new_decoder(encoder.architecture, config.normalization, config.seed)
+    network: Decoder | LightPair
+    if config.light:
+        network = new_light_pair(config.seed)
+    else:
+        network = new_decoder(encoder.architecture, config.normalization, config.seed)
+        network.trained_for = encoder_id
     if start is not None:
-        decoder.load_state_dict(start.state_dict())
-    decoder.trained_for = encoder_id
+        network.load_state_dict(start.state_dict())
     # Before optimizers and DistributedDataParallel see the weights.
-    decoder = _on_device(decoder, device).train()
+    network = _on_device(network, device).train()
     if start is None and step is None:
-        _scale_new_weights(decoder, encoder, images.pairs)
+        _scale_new_weights(network, encoder, images.pairs)
     if start is None and not step and config.style_weight > 0 and config.steps < FEW_STEPS:
         warnings.append(
             f"{config.steps} steps from new weights will leave grey pictures: expect colours after some "
             f"{FEW_STEPS}, good ones after 20 times that, or start from a trained decoder"
         )
     target = (anchor or start) if config.anchor_weight > 0 else None
-    frozen = None if target is None else _frozen_copy(target, device)
-    return Setup(config, encoder, encoder_id, images, inputs, decoder, frozen, resumed, warnings)
+    frozen = _frozen_copy(target, device) if isinstance(target, Decoder) else None
+    return Setup(config, encoder, encoder_id, images, inputs, network, frozen, resumed, warnings)
 
 
 def check_arguments(
-    config: TrainingConfig, encoder_id: str, start: Decoder | None, anchor: Decoder | None, world: int
+    config: TrainingConfig, encoder_id: str, start: Decoder | LightPair | None, anchor: Decoder | None, world: int
 ) -> None:
-    """Raises AdaINError unless the decoders fit the encoder and the configuration, and the batch the processes."""
+    """Raises AdaINError unless the networks fit the encoder and the configuration, and the batch the processes."""
     if config.batch_size % world:
         raise AdaINError(
             f"batch_size: expected a multiple of the {world} processes that share it, found {config.batch_size}"
         )
     if config.anchor_weight > 0 and anchor is None and start is None:
         raise AdaINError("anchor_weight: expected an anchor decoder, or a decoder to start from, with it")
-    for decoder in filter(None, (start, anchor)):
-        check_same_encoder(encoder_id, decoder.trained_for)
-    if start is not None and start.normalization != config.normalization:
+    if start is not None and isinstance(start, LightPair) != config.light:
+        kinds = ("the light pair", "a decoder")
+        expected, found = kinds if config.light else kinds[::-1]
+        raise AdaINError(f"start: expected {expected} to start from, found {found}")
+    for decoder in (start, anchor):
+        if isinstance(decoder, Decoder):
+            check_same_encoder(encoder_id, decoder.trained_for)
+    if isinstance(start, Decoder) and start.normalization != config.normalization:
         raise AdaINError(
             f"decoder: expected normalization {config.normalization} as configured, found {start.normalization}"
         )
@@ -153,13 +163,16 @@ def check_inputs(found: dict[str, str], saved: dict[str, str], folder: Path) -> 
     return [f"the {name} images are others than when the run was started" for name in changed]
 
 
-def _scale_new_weights(decoder: Decoder, encoder: VGGEncoder, pairs: Pairs) -> None:
-    """Fits new weights to the features of the first samples."""
-    device = next(decoder.parameters()).device
+def _scale_new_weights(network: Decoder | LightPair, encoder: VGGEncoder, pairs: Pairs) -> None:
+    """Fits new weights to the first samples."""
+    device = next(network.parameters()).device
     batch = pairs.collate([pairs[n] for n in range(min(pairs.config.batch_size, _IMAGES_FOR_WEIGHTS))])
+    content, style = batch.content.to(device), batch.style.to(device)
+    if isinstance(network, LightPair):
+        scale_light_pair(network, content, style)
+        return
     with torch.no_grad():
-        content, style = (encoder(images.to(device)) for images in (batch.content, batch.style))
-        scale_to_unit_variance(decoder, adain(content, channel_statistics(style)))
+        scale_to_unit_variance(network, adain(encoder(content), channel_statistics(encoder(style))))
 
 
 def _on_device(model: M, device: torch.device) -> M:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..devices import parse_device
+from ..errors import AdaINError
 from ..models.bundled import DEFAULT_ENCODER
 from ..models.decoder import Decoder
 from ..models.model_files import load_vgg
@@ -49,9 +50,13 @@ def train(
     """
     if encoder is None:
         encoder = load_vgg(DEFAULT_ENCODER).to(parse_device(None))
+    if config is not None and config.light:
+        raise AdaINError("config: expected a decoder to train, found the light pair, which the command train trains")
     trainer = Trainer(
         encoder, TrainingConfig() if config is None else config, content, style, folder, start, resume=resume
     )
     for warning in trainer.warnings:
         log.warning("%s", warning)
-    return trainer.train(report)
+    decoder = trainer.train(report)
+    assert isinstance(decoder, Decoder)
+    return decoder

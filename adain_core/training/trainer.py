@@ -1,4 +1,4 @@
-"""Trains a decoder: the loop, its checkpoints, and what it shows meanwhile."""
+"""Trains a decoder, or the light pair: the loop, its checkpoints, and what it shows meanwhile."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .data.image_sets import FolderOrFiles
 from .data.samples import Batch
 from .distributed import Processes
 from .evaluation import Evaluation, evaluate
+from .light_pair import LightObjective, LightPair
 from .objective import Objective
 from .optimization.averaging import average_weights, averaged_copy
 from .optimization.optimizers import make_optimizers, set_learning_rate
@@ -51,11 +52,11 @@ class Trainer:
     """One training in one folder.
 
     Args:
-        encoder: what to train a decoder for; moved to the device and frozen.
+        encoder: what to train a decoder for, or the judge of the light pair; moved to the device and frozen.
         config: everything that decides the result.
         content, style: folders of images, or lists of files.
         folder: of the run, see `folder.RunFolder`.
-        start: decoder to start from; None: new weights.
+        start: decoder, or light pair, to start from; None: new weights.
         anchor: decoder for the anchor loss; None: ``start``.
         resume: go on from the folder's newest checkpoint, if there is one.
         processes: this process among several; None: alone on the best device.
@@ -85,7 +86,7 @@ class Trainer:
         content: FolderOrFiles,
         style: FolderOrFiles,
         folder: str | Path,
-        start: Decoder | None = None,
+        start: Decoder | LightPair | None = None,
         anchor: Decoder | None = None,
         resume: bool = False,
         processes: Processes | None = None,
@@ -106,11 +107,15 @@ class Trainer:
         self._inputs = setup.inputs
         self._pairs, self._held_out = setup.images.pairs, setup.images.held_out
         self.skipped = setup.images.skipped
-        self._objective = Objective(self.encoder, self.config, setup.anchor)
-        self.decoder = setup.decoder
-        self._network = self.processes.wrap(self.decoder)
-        self._mean = averaged_copy(self.decoder) if self.config.average > 0 else None
-        self.optimizers = make_optimizers(self.decoder, self.config.optimizer)
+        self._objective: Objective | LightObjective = (
+            LightObjective(self.encoder, self.config)
+            if self.config.light
+            else Objective(self.encoder, self.config, setup.anchor)
+        )
+        self.network = setup.network
+        self._wrapped = self.processes.wrap(self.network)
+        self._mean = averaged_copy(self.network) if self.config.average > 0 else None
+        self.optimizers = make_optimizers(self.network, self.config.optimizer)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "float16")
         self.step = 0
         self.history = History()
@@ -125,9 +130,9 @@ class Trainer:
         self.processes.wait()  # nobody writes before everybody has read
 
     @property
-    def result(self) -> Decoder:
-        """The decoder as it is saved: the one in training, or the mean of its weights."""
-        return self.decoder if self._mean is None else self._mean
+    def result(self) -> Decoder | LightPair:
+        """The network as it is saved: the one in training, or the mean of its weights."""
+        return self.network if self._mean is None else self._mean
 
     @property
     def done(self) -> bool:
@@ -137,7 +142,7 @@ class Trainer:
         """Makes `train` save and return after the step it is in, on CUDA within ten. Safe in a signal handler."""
         self._stop = True
 
-    def train(self, report: Callable[[TrainingProgress], None] | None = None) -> Decoder:
+    def train(self, report: Callable[[TrainingProgress], None] | None = None) -> Decoder | LightPair:
         """Trains to the end, or until asked to stop.
 
         Args:
@@ -145,7 +150,7 @@ class Trainer:
                 saves a checkpoint and raises it again.
 
         Returns:
-            The decoder, in evaluation mode.
+            The decoder, or the light pair, in evaluation mode.
 
         Raises:
             TrainingDiverged: naming the step and the last good checkpoint.
@@ -206,18 +211,18 @@ class Trainer:
         set_learning_rate(self.optimizers, rate)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        self._network.train()
-        total, terms = self._objective(self._network, batch)
+        self._wrapped.train()
+        total, terms = self._objective(self._wrapped, batch)
         torch.autograd.backward(self._scaler.scale(total))
         if config.clip > 0:
             for optimizer in self.optimizers:
                 self._scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), config.clip)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
         for optimizer in self.optimizers:
             self._scaler.step(optimizer)
         self._scaler.update()
         if self._mean is not None:
-            average_weights(self._mean, self.decoder, config.average, self.step)
+            average_weights(self._mean, self.network, config.average, self.step)
         return terms
 
     def batch(self, step: int) -> Batch:
@@ -238,7 +243,7 @@ class Trainer:
             self.history.append(dict(zip(names, row, strict=True)))
 
     def _check_weights(self) -> None:
-        totals = [weight.detach().abs().sum() for weight in self.decoder.parameters()]
+        totals = [weight.detach().abs().sum() for weight in self.network.parameters()]
         if not bool(torch.stack(totals).isfinite().all()):
             raise self._diverged(self.step, {})
 
@@ -268,7 +273,7 @@ class Trainer:
         """Brings checkpoint, preview and the figures in the decoder's file up to the present step."""
         self.save()  # first: whoever interrupts may not wait for a preview
         if self.preview() is not None:
-            self._save_decoder()
+            self._save_result()
 
     def save(self) -> None:
         """Writes a checkpoint and the decoder, unless that is done for this step already."""
@@ -277,14 +282,14 @@ class Trainer:
         self._check_weights()
         self.folder.save_config(self.config)
         # Before the checkpoint: a decoder newer than the step that a killed run resumes from does no harm.
-        self._save_decoder()
+        self._save_result()
         state = TrainingState(
             self.step,
             self.config,
             self.encoder_id,
             self._inputs,
             self.history,
-            capture(self.decoder, self._mean, self.optimizers),
+            capture(self.network, self._mean, self.optimizers),
             self._scaler.state_dict(),
         )
         self.folder.save_state(state, self.skipped)
@@ -295,7 +300,11 @@ class Trainer:
         if not self.processes.first or self._previewed_step == self.step:
             return None
         content, style = self._held_out
-        self.evaluation = evaluate(self.encoder, self.result, content, style)
+        result = self.result
+        if isinstance(result, LightPair):
+            self.evaluation = evaluate(result.encoder, result.decoder, content, style, self.encoder)
+        else:
+            self.evaluation = evaluate(self.encoder, result, content, style)
         self._previewed_step = self.step
         self._preview = sample_grid(
             {
@@ -309,11 +318,14 @@ class Trainer:
         log.info("step %d, held-out pairs: %s", self.step, json.dumps(self.evaluation.figures()))
         return self._preview
 
-    def _save_decoder(self) -> None:
-        self.folder.save_decoder(self.result, self._metadata())
+    def _save_result(self) -> None:
+        if isinstance(self.result, LightPair):
+            self.folder.save_pair(self.result, self._metadata())
+        else:
+            self.folder.save_decoder(self.result, self._metadata() | {"encoder": self.encoder_id})
 
     def _metadata(self) -> dict[str, str]:
-        text = {"encoder": self.encoder_id, "steps": str(self.step), "training": self.config.to_json()}
+        text = {"steps": str(self.step), "training": self.config.to_json()}
         if self.history.rows:
             text["losses"] = json.dumps({name: round(value, 4) for name, value in self.history.latest().items()})
         if self.evaluation is not None and self._previewed_step == self.step:
@@ -321,7 +333,7 @@ class Trainer:
         return text | self.info
 
     def _restore(self, state: TrainingState, path: Path) -> None:
-        state.restore(self.decoder, self._mean, self.optimizers, path)
+        state.restore(self.network, self._mean, self.optimizers, path)
         if state.scaler:
             self._scaler.load_state_dict(state.scaler)
         self.step = state.step

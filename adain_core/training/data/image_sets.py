@@ -12,6 +12,7 @@ from torch import Tensor
 from ...images.folders import Images, list_images, names_fingerprint
 from ...images.resize import center_crop
 from ..config import TrainingConfig
+from .pools import PooledPairs
 from .samples import Pairs, hold_out
 
 FolderOrFiles = str | Path | Sequence[Path]
@@ -63,4 +64,5 @@ class TrainingImages:
             skipped |= images.skipped | kept.skipped
             fingerprints[role] = names_fingerprint(found)
             files.append(paths)
-        return cls(Pairs(files[0], files[1], config), (held_out[0], held_out[1]), fingerprints, skipped)
+        pairs = (PooledPairs if config.light else Pairs)(files[0], files[1], config)
+        return cls(pairs, (held_out[0], held_out[1]), fingerprints, skipped)

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -22,7 +22,8 @@ from ...images.folders import Images
 from ..config import TrainingConfig
 from ..optimization.schedule import crop_size
 
-# Content crop, style crop, whether they are the same, and which style crops its batch has.
+# Content crop, style crop, whether they are the same, and which style crops its batch has (`PooledPairs`: which content
+# crop and which style crop these are).
 Sample = tuple[Tensor, Tensor, bool, tuple[int, int]]
 
 # Shares of style crops under `TrainingConfig.augment_styles`.
@@ -38,6 +39,7 @@ class Batch:
         identity: which samples have the content as their style, bool ``[B]``, on the CPU.
         styles: equal for batches whose other samples have the same style crops.
         skipped: files left out on the way, and why.
+        crops: the number of each sample's content crop and of its style crop, where crops come again (`PooledPairs`).
     """
 
     content: Tensor
@@ -45,6 +47,7 @@ class Batch:
     identity: Tensor
     styles: tuple[int, int]
     skipped: dict[str, str]
+    crops: list[tuple[int, int]] = field(default_factory=list)
 
     def pin_memory(self) -> Batch:
         """Called by DataLoader, for copies to the GPU that do not wait."""

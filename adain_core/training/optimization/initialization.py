@@ -1,15 +1,19 @@
-"""Initial weights for a decoder that trains from the first step on."""
+"""Initial weights for networks that train from the first step on."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...models.decoder import Decoder
+from ..light_pair import LightPair
 
 # Mean and standard deviation the first outputs get: about those of photographs.
 _IMAGE_MEAN, _IMAGE_STD = 0.45, 0.25
+_RESIDUAL_STD = 0.4
 
 
 def new_decoder(architecture: str, normalization: str, seed: int) -> Decoder:
@@ -41,3 +45,38 @@ def scale_to_unit_variance(decoder: Decoder, features: Tensor) -> None:
         convolution.weight.mul_(scale)
         convolution.bias.fill_((_IMAGE_MEAN if k == last else 0.0) - mean)
         x = F.relu(y * scale - mean)
+
+
+def new_light_pair(seed: int) -> LightPair:
+    """As `new_decoder`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LightPair()
+
+
+@torch.no_grad()
+def scale_light_pair(pair: LightPair, content: Tensor, style: Tensor) -> None:
+    """As `scale_to_unit_variance`, of both networks; what is added to a residual block's input is smaller.
+
+    Args:
+        pair: changed in place.
+        content, style: images ``[B, 3, n, n]``.
+    """
+    encoder: list[Any] = list(pair.encoder.c)
+    decoder: list[Any] = list(pair.decoder.c)
+    wanted = dict.fromkeys([*encoder, *decoder], 1.0)
+    wanted |= {encoder[5]: _RESIDUAL_STD, decoder[2]: _RESIDUAL_STD, decoder[4]: _RESIDUAL_STD, decoder[-1]: _IMAGE_STD}
+
+    def scale(convolution: Any, _given: Any, y: Tensor) -> Tensor:
+        factor = wanted[convolution] / y.std().clamp(min=1e-6)
+        convolution.weight.mul_(factor)
+        return y * factor
+
+    handles = []
+    for convolution in wanted:
+        convolution.bias.zero_()
+        handles.append(convolution.register_forward_hook(scale))
+    pair(content, style)
+    for handle in handles:
+        handle.remove()
+    decoder[-1].bias.fill_(_IMAGE_MEAN)

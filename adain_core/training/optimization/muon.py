@@ -24,12 +24,18 @@ class Muon(torch.optim.Optimizer):
         params: parameters of two or more dimensions, or groups of them.
         lr: the fraction of its norm a kernel moves in one step.
         momentum: share of the past.
+        keep_norm: scale each kernel back to the norm it had. Without it kernels grow, the faster the larger the rate,
+            where nothing holds against it, as in networks whose features have no fixed scale.
     """
 
     def __init__(
-        self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float = 1e-3, momentum: float = 0.95
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        momentum: float = 0.95,
+        keep_norm: bool = False,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+        super().__init__(params, {"lr": lr, "momentum": momentum, "keep_norm": keep_norm})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # without closures
@@ -45,8 +51,11 @@ class Muon(torch.optim.Optimizer):
                 momentum = state["momentum"]
                 momentum.lerp_(gradient, 1 - group["momentum"])
                 update = orthogonalize(gradient.lerp(momentum, group["momentum"]))
-                length = group["lr"] * weight.norm() / update.norm().clamp(min=1e-7)
+                norm = weight.norm()
+                length = group["lr"] * norm / update.norm().clamp(min=1e-7)
                 weight.sub_((length * update).view(weight.shape))
+                if group["keep_norm"]:
+                    weight.mul_(norm / weight.norm().clamp(min=1e-7))
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:

@@ -7,27 +7,33 @@ from collections.abc import Sequence
 import torch
 
 from ...models.decoder import Decoder
+from ..light_pair import LightPair
 from .muon import Muon
 
 # Under Muon, Adam's learning rate for biases and the last layer, and its betas: found by trial with Muon's at 0.001.
 _BESIDE_MUON, _BETAS_BESIDE_MUON = 0.3, (0.9, 0.99)
+_LIGHT_BESIDE_MUON = 0.06  # of the light pair, with Muon's at 0.0035
 
 
-def make_optimizers(decoder: Decoder, kind: str) -> list[torch.optim.Optimizer]:
+def make_optimizers(network: Decoder | LightPair, kind: str) -> list[torch.optim.Optimizer]:
     """Adam alone, or Muon for the kernels and Adam for the last layer and everything that is no kernel.
 
     Args:
-        decoder: whose parameters to train.
+        network: whose parameters to train. Of the light pair, whose features have no scale of their own, kernels keep
+            their norm.
         kind: ``adam`` or ``muon``.
     """
     if kind == "adam":
-        return [torch.optim.Adam([{"params": list(decoder.parameters()), "share": 1.0}])]
-    kernels = [convolution.weight for convolution in list(decoder.c)[:-1]]
+        return [torch.optim.Adam([{"params": list(network.parameters()), "share": 1.0}])]
+    light = isinstance(network, LightPair)
+    convolutions = [*network.encoder.c, *network.decoder.c] if isinstance(network, LightPair) else list(network.c)
+    kernels = [convolution.weight for convolution in convolutions[:-1]]
     chosen = {id(weight) for weight in kernels}
-    others = [weight for weight in decoder.parameters() if id(weight) not in chosen]
+    others = [weight for weight in network.parameters() if id(weight) not in chosen]
+    share = _LIGHT_BESIDE_MUON if light else _BESIDE_MUON
     return [
-        Muon([{"params": kernels, "share": 1.0}]),
-        torch.optim.Adam([{"params": others, "share": _BESIDE_MUON}], betas=_BETAS_BESIDE_MUON),
+        Muon([{"params": kernels, "share": 1.0}], keep_norm=light),
+        torch.optim.Adam([{"params": others, "share": share}], betas=_BETAS_BESIDE_MUON),
     ]
 
 

@@ -14,16 +14,18 @@ from PIL import Image
 from ...errors import AdaINError
 from ...files import atomic_write, check_folder, remove_leftovers, write_json
 from ...models.decoder import Decoder
-from ...models.model_files import save_model
+from ...models.model_files import encoder_fingerprint, save_model
 from ...models.tensor_files import read_metadata
 from ..config import TrainingConfig, UnsupportedTraining
+from ..light_pair import LightPair
 from .plots import plot_losses
 from .state import TrainingState, is_state, load_state, save_state, saved_states
 
 log = logging.getLogger(__name__)
 
-CONFIG, DECODER, HISTORY, LOSSES, PREVIEW = (
+CONFIG, ENCODER, DECODER, HISTORY, LOSSES, PREVIEW = (
     "config.json",
+    "encoder.safetensors",
     "decoder.safetensors",
     "history.json",
     "losses.png",
@@ -37,7 +39,8 @@ _NAMED = 3  # of the files that do not belong to a run
 class RunFolder:
     """One training's folder.
 
-    It holds ``decoder.safetensors`` (from the first moment on, always complete), ``checkpoints/`` (the newest few, with
+    It holds ``decoder.safetensors`` (from the first moment on, always complete; beside it ``encoder.safetensors`` where
+    both are trained), ``checkpoints/`` (the newest few, with
     everything to resume from), ``preview.png`` and ``previews/``, ``losses.png``, ``history.json`` and ``config.json``.
     Every file is whole at any moment. Nothing but these and their temporary files is ever replaced or removed.
 
@@ -74,7 +77,7 @@ class RunFolder:
         names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
         # A process that was killed in its first writes leaves their temporary files.
         names = {name for name in names if not fnmatch(name, ".config.*.json")}
-        names = {name for name in names if not fnmatch(name, ".decoder.*.safetensors")}
+        names = {name for name in names if not fnmatch(name, ".[de]*coder.*.safetensors")}
         if not names:
             if self.export is not None and self.export.exists():
                 raise AdaINError(f"{self.export}: expected a new file for the decoder of a new run, found one")
@@ -91,7 +94,7 @@ class RunFolder:
             )
 
     def _has_just_begun(self, names: set[str]) -> bool:
-        if not names <= {CONFIG, DECODER, CHECKPOINTS}:
+        if not names <= {CONFIG, ENCODER, DECODER, CHECKPOINTS}:
             return False
         return DECODER not in names or _is_untrained(self.decoder)
 
@@ -134,7 +137,7 @@ class RunFolder:
         return None
 
     def _remove_leftovers(self) -> None:
-        remove_leftovers(self.path, (CONFIG, DECODER, HISTORY, LOSSES, PREVIEW))
+        remove_leftovers(self.path, (CONFIG, ENCODER, DECODER, HISTORY, LOSSES, PREVIEW))
         remove_leftovers(self.path / CHECKPOINTS, (f"{_STEP}.safetensors",))
         remove_leftovers(self.path / PREVIEWS, (f"{_STEP}.png",))
         if self.export is not None:
@@ -148,6 +151,13 @@ class RunFolder:
         """Writes the decoder, and its export."""
         for path in filter(None, (self.decoder, self.export)):
             save_model(path, decoder, metadata)
+
+    def save_pair(self, pair: LightPair, metadata: dict[str, str]) -> None:
+        """Writes the encoder, then the decoder trained with it, and its export."""
+        save_model(self.path / ENCODER, pair.encoder, metadata)
+        encoder_id = encoder_fingerprint(pair.encoder)
+        for path in filter(None, (self.decoder, self.export)):
+            save_model(path, pair.decoder, metadata | {"encoder": encoder_id})
 
     def save_state(self, state: TrainingState, skipped: dict[str, str]) -> None:
         """Writes a checkpoint, and beside it what people read: losses and files left out."""

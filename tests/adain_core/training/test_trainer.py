@@ -101,7 +101,7 @@ def test_resumed_equals_uninterrupted_to_the_bit(config, folders, encoder, start
 def test_the_mean_of_the_weights_is_what_is_saved(folders, encoder, tmp_path):
     trainer = Trainer(encoder, replace(TINY, average=0.9), *folders, tmp_path / "run")
     result = trainer.train()
-    saved, last = weights(trainer.folder.decoder), trainer.decoder.state_dict()
+    saved, last = weights(trainer.folder.decoder), trainer.network.state_dict()
     assert equal(saved, result.state_dict())
     assert not equal(saved, last)
     state = load_state(trainer.folder.checkpoints[-1]).tensors
@@ -197,7 +197,7 @@ def test_a_finished_run_writes_a_lost_decoder_again(folders, encoder, tmp_path):
     export.unlink()
     trainer = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True, export=export)
     trainer.train()
-    assert equal(weights(export), trainer.decoder.state_dict())
+    assert equal(weights(export), trainer.network.state_dict())
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ def test_losses_that_are_no_numbers_stop_with_step_and_checkpoint(folders, encod
     def spoil(progress):
         if progress.step == 3:
             with torch.no_grad():
-                trainer.decoder.c[0].bias[0] = torch.inf
+                trainer.network.c[0].bias[0] = torch.inf
 
     with pytest.raises(TrainingDiverged, match=r"content.* not finite at step 4; .*step-00000002\.safetensors"):
         trainer.train(spoil)
@@ -262,7 +262,7 @@ def test_weights_that_are_no_numbers_are_never_saved(folders, encoder, tmp_path)
 
     def spoil(progress):
         with torch.no_grad():
-            trainer.decoder.c[0].bias[0] = torch.nan
+            trainer.network.c[0].bias[0] = torch.nan
         raise Stop
 
     with pytest.raises(TrainingDiverged, match=r"a weight not finite at step 1"):
