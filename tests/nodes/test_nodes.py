@@ -143,6 +143,7 @@ RARE = {
     "AdaINDecode": {"tile_size"},
     "AdaINRefine": {"style_weight", "tile_size"},
     "AdaINSaveStyle": {"author", "license"},
+    "AdaINStylizeVideo": {"keys", "crf"},
     "AdaINTrainDecoder": {
         *("learning_rate", "seed", "resume", "save_every", "preview_every", "style_loss", "normalization"),
         *("guards", "augment_styles", "content_path", "style_path"),
