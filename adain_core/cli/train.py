@@ -82,6 +82,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     group.add_argument(
         "--augment-styles", action="store_true", help="content crops as styles, shuffled channels, inverted colours"
     )
+    _option(group, "redrawn_share", "of style crops redrawn in grey, in ink, hatched or as a mosaic")
     _option(group, "style_reuse", "batches in a row with the same style crops, encoded once")
     _option(group, "seed", "of initial weights, data order and crops")
 

@@ -49,6 +49,7 @@ class TrainingConfig:
             what the crop needs, then cropped at random.
         augment_styles: for small style collections: a quarter of the style crops come from the content folder, a
             third get their colour channels shuffled, a tenth are inverted.
+        redrawn_share: share of the style crops that are redrawn in grey, in ink, hatched or as a mosaic (`redrawing`).
         style_reuse: how many batches in a row have the same style crops, each with other contents: their statistics
             are computed once, which saves up to a seventh of the time. Of the light pair: how many times each crop, of
             content and of style, comes before others do (`pools.PooledPairs`).
@@ -83,6 +84,7 @@ class TrainingConfig:
     crop_sizes: tuple[tuple[int, int], ...] = ((0, 256),)
     resize: tuple[int, int] = (512, 512)
     augment_styles: bool = False
+    redrawn_share: float = _within(SHARE, 0.0)
     style_reuse: int = _within(AT_LEAST_1, 4)
     content_weight: float = _within(WEIGHT, 1.0)
     style_weight: float = _within(WEIGHT, 10.0)

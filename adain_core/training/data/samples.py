@@ -21,6 +21,7 @@ from torchvision.transforms import v2
 from ...images.folders import Images
 from ..config import TrainingConfig
 from ..optimization.schedule import crop_size
+from .redrawing import redrawn
 
 # Content crop, style crop, whether they are the same, and which style crops its batch has (`PooledPairs`: which content
 # crop and which style crop these are).
@@ -77,6 +78,11 @@ class Pairs(Dataset[Sample]):
 
     def _style(self, m: int, size: int) -> Tensor:
         """Style crop m."""
+        style = self._augmented(m, size)
+        random = generator(self.config.seed, "redrawing", m)
+        return redrawn(style, random) if float(torch.rand((), generator=random)) < self.config.redrawn_share else style
+
+    def _augmented(self, m: int, size: int) -> Tensor:
         if not self.config.augment_styles:
             return self._crop(self.style, "style", m, size)
         random = generator(self.config.seed, "augmentation", m)

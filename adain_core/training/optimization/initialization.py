@@ -64,6 +64,8 @@ def scale_light_pair(pair: LightPair, content: Tensor, style: Tensor) -> None:
     """
     encoder: list[Any] = list(pair.encoder.c)
     decoder: list[Any] = list(pair.decoder.c)
+    # Or the 2x2 pixels that each position of its output becomes would differ everywhere in the same way: a grid.
+    decoder[-1].weight.copy_(decoder[-1].weight[::4].repeat_interleave(4, 0))
     wanted = dict.fromkeys([*encoder, *decoder], 1.0)
     wanted |= {encoder[5]: _RESIDUAL_STD, decoder[2]: _RESIDUAL_STD, decoder[4]: _RESIDUAL_STD, decoder[-1]: _IMAGE_STD}
 

@@ -108,3 +108,10 @@ def test_hold_out_takes_from_large_folders_only():
     assert sorted(training + held) == paths
     assert hold_out(paths[:8], 4) == (paths[:8], ["000", "002", "004", "006"])
     assert hold_out(paths[:2], 4) == (paths[:2], ["000", "001"])
+
+
+def test_a_share_of_the_style_crops_is_redrawn(folders):
+    plain, redrawn = ([pairs(folders, redrawn_share=share)[n] for n in range(40)] for share in (0, 0.4))
+    changed = [not torch.equal(before[1], after[1]) for before, after in zip(plain, redrawn, strict=True)]
+    assert 8 <= sum(changed) <= 24
+    assert all(torch.equal(before[0], after[0]) for before, after in zip(plain, redrawn, strict=True))
