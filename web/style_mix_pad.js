@@ -10,13 +10,13 @@ import { CORNERS, pointOf, rounded, weightsAt } from "./style_mix_weights.js";
 
 const NODE = "AdaINStyleMix";
 const HEIGHT = 150; // pixels, at least; a taller node has a taller pad
-const MARGIN = 10; // pixels, that ComfyUI leaves around it
+const NODES2_HEIGHT = 110; // in Nodes 2.0: a node is then as high as on LiteGraph's canvas
 const STEP = 0.01; // of an arrow key, in widths of the pad
 const LARGE_STEP = 0.1; // with shift
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const STYLE = `
-.adain-pad { box-sizing: border-box; min-height: ${HEIGHT - 2 * MARGIN}px; padding: 14px; border-radius: 8px;
+.adain-pad { box-sizing: border-box; min-height: ${NODES2_HEIGHT}px; padding: 14px; border-radius: 8px;
   background: var(--comfy-input-bg, #222); color: var(--input-text, #ddd); font: 11px sans-serif; cursor: crosshair;
   touch-action: none; user-select: none; }
 .adain-pad:focus-visible { outline: 2px solid var(--p-primary-color, #4a9eff); }

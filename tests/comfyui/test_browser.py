@@ -81,7 +81,7 @@ def test_load_style_shows_its_thumbnail(page):
     page.locator(RUN).first.click()
     page.wait_for_function("window.ended")
     wait_for_picture(page, "AdaINLoadStyle", width=91)
-    assert screenshot(page, "AdaINLoadStyle")[-80:].std() > 20, "still seen when the run has ended"
+    assert screenshot(page, "AdaINLoadStyle")[-80:].std() > 15, "still seen when the run has ended"
 
 
 def test_help_panel(page):
