@@ -169,7 +169,7 @@ class ManagedPair:
         memory: int | None = None,
     ) -> Tensor:
         """Images on the output device."""
-        return refine(self._encoder, images, target, goals, steps, progress=progress)
+        return refine(self._encoder, images, target, goals, steps, progress=progress or host.cancel_point)
 
     def _features_device(self, images: Tensor) -> torch.device:
         """The compute device for features that are small beside its memory, else the pair's device."""

@@ -10,7 +10,13 @@ from tqdm import tqdm
 from ..inference.stylize_file import load_styles
 from ..method.style import check_style_size
 from ..video.job import VideoJob
-from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer
+from .options import (
+    add_model_options,
+    add_precision_option,
+    add_refine_option,
+    add_style_size_option,
+    load_stylizer,
+)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,6 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="with --smooth: also along the optical flow, which does most of the smoothing; needs OpenCV",
     )
+    add_refine_option(parser)
     parser.add_argument(
         "--compile",
         action="store_true",
@@ -80,6 +87,7 @@ def run(options: argparse.Namespace) -> None:
         smooth=options.smooth,
         flow=options.flow,
         compile=options.compile,
+        refine=options.refine,
     )
     if job.reader.remark:
         print(f"warning: {options.source}: {job.reader.remark}", file=sys.stderr)

@@ -35,7 +35,7 @@ from .tiling import Tile, TilePlan
 STYLE_WEIGHT = 10.0  # lambda of eq. 11, as in training
 # Of the style's terms at relu1_1, relu2_1, relu3_1 and relu4_1: what a decoder misses is at the first two.
 LAYER_WEIGHTS = (6.0, 3.0, 1.0, 0.3)
-STEP_SIZE = 0.005  # of RGB 0..1, at each of six scales
+STEP_SIZE = 0.004  # of RGB 0..1, at each of six scales
 
 Fallback = Callable[[Callable[[int, int], Tensor], int, int], Tensor]
 

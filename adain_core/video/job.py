@@ -18,6 +18,7 @@ from ..errors import AdaINError
 from ..inference.fast.forward import compile_from_now_on
 from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
+from ..inference.refinement import check_refinement
 from ..method.adain import check_alpha
 from ..models.model_files import AnyDecoder, AnyEncoder, fingerprint
 from ..threads import prefetch
@@ -66,6 +67,7 @@ class VideoJob:
         smooth: how much each frame keeps of those before it, 0..1, see `smoothing`; 0: none.
         flow: with smooth: blend outputs along the optical flow too.
         compile: compile the models for the frames' size, see `inference.fast.compiled`.
+        refine: steps of `inference.refinement` for each frame.
 
     Attributes:
         done: frames finished so far, those of an earlier run included.
@@ -89,7 +91,10 @@ class VideoJob:
         smooth: float = 0.0,
         flow: bool = False,
         compile: bool = False,
+        refine: int = 0,
     ) -> None:
+        check_refinement(refine, models.encoder)
+        self.refine = refine
         self.models, self.alpha, self.crf = models, check_alpha(alpha), crf
         if not 0 <= crf <= MAX_CRF:
             raise AdaINError(f"crf: expected a number from 0 (best) to {MAX_CRF}, found {crf}")
@@ -104,7 +109,7 @@ class VideoJob:
         if self.output.exists() and self.output.samefile(self.source):
             raise AdaINError(f"{output}: expected another file than the source, found the same")
         check_container(self.output, self.source, self.reader.info)
-        controls = {"alpha": alpha, "crf": crf, "smooth": smooth, "flow": flow, "compile": compile}
+        controls = {"alpha": alpha, "crf": crf, "smooth": smooth, "flow": flow, "compile": compile, "refine": refine}
         self.segments = SegmentFolder(self.output, video_settings(models, self.reader, styles, keys, **controls))
         self.track = StyleTrack([models.encode(pixels).style for pixels in styles], keys)
         if compile:  # not before: each style image may have a size of its own
@@ -168,7 +173,9 @@ class VideoJob:
             largest = np.iinfo(frame.levels.dtype).max
             pixels = levels / largest
             style = self.track.at(number)
-            result = stylize_frames(self.models, pixels, [style], self.alpha, smoother=self.smoother)
+            result = stylize_frames(
+                self.models, pixels, [style], self.alpha, smoother=self.smoother, refine=self.refine
+            )
             if self.smoother is not None and (number + 1) % SEGMENT_FRAMES == 0:
                 self._states[number // SEGMENT_FRAMES] = self.smoother.state()
             rounded = (result[0].permute(1, 2, 0) * largest).round()

@@ -31,6 +31,11 @@ def _stylize(s: Stylizer) -> list[Tensor]:
     return [s.stylize(_image("content_astronaut"), _image("style_starry_night"))]
 
 
+def _refine(s: Stylizer) -> list[Tensor]:
+    given = _image("content_astronaut"), _image("style_starry_night")
+    return [s.stylize(*given), s.stylize(*given, refine=10)]
+
+
 def _mix(s: Stylizer) -> list[Tensor]:
     styles = [_image("style_starry_night"), _image("style_paint_brushes")]
     return [s.stylize(_image("content_chelsea"), styles, weights=[0.5, 0.5])]
@@ -92,6 +97,7 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "02 Stylize step by step": _stylize,
     "03 Style strength in steps": _alpha,
     "04 Keep the colours": _colors,
+    "05 Refine the picture": _refine,
     "11 Mix two styles": _mix,
     "12 Save and load a style": _load,
     "13 One style from several images": _fit,

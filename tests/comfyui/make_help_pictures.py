@@ -49,6 +49,7 @@ WORKFLOWS = {
     "AdaINFitStyle": "13 One style from several images",
     "AdaINMatchColor": "04 Keep the colours",
     "AdaINExampleImage": "02 Stylize step by step",
+    "AdaINRefine": "05 Refine the picture",
     "AdaINStylize": "01 Stylize a photo",
     "AdaINStylizeFrames": "31 Frames without flicker",
     "AdaINStylizeVideo": "32 Stylize a video",

@@ -45,7 +45,11 @@ CONTRACT = {
         ["mask", "preserve_color", "pair", "refine"],
         ["IMAGE"],
     ),
-    "AdaINStylizeVideo": (["content", "style", "alpha", "smoothing", "flow"], ["keys", "crf", "pair"], ["VIDEO"]),
+    "AdaINStylizeVideo": (
+        ["content", "style", "alpha", "smoothing", "flow"],
+        ["keys", "crf", "pair", "refine"],
+        ["VIDEO"],
+    ),
     "AdaINTrainDecoder": (
         [
             *("encoder", "content_folder", "style_folder", "checkpoint_name", "steps", "batch_size", "crop_size"),
