@@ -136,7 +136,11 @@ def stylize_frames(
         return content.float()
     parts = chunks(count)
     blends = smoother is not None and smoother.blends
-    stages = [*[1] * len(styles), 1, 1, *[_REFINING * refine] * (refine > 0), *[1] * blends]
+    stages = [*[1] * len(styles), 1, 1]
+    if refine:
+        stages.append(_REFINING * refine)  # with each frame's blending
+    elif blends:
+        stages.append(1)
     ticks = _Ticks(progress, len(parts), stages)
     known: dict[int, Style] = {}
     result: Tensor | None = None
@@ -170,7 +174,10 @@ def stylize_frames(
             goals = refinement_goals(target, applications, alpha, channels)
             refined = _Refinement(models, target, goals, refine, ticks.next(), memory)
         if smoother is not None and blends:
-            decoded = _blended(smoother, decoded, images, cuts, refined, ticks.next())
+            if refined is None:
+                decoded = smoother.blend(decoded, images, cuts, ticks.next())
+            else:
+                decoded = _refined_and_blended(smoother, decoded, images, cuts, refined)
         elif refined is not None:
             decoded = refined(decoded)
         if masks:
@@ -245,22 +252,15 @@ class _Refinement:
         )
 
 
-def _blended(
-    smoother: Smoother,
-    outputs: Tensor,
-    frames: Tensor,
-    cuts: Sequence[bool],
-    refined: _Refinement | None,
-    progress: ProgressCallback | None,
+def _refined_and_blended(
+    smoother: Smoother, outputs: Tensor, frames: Tensor, cuts: Sequence[bool], refined: _Refinement
 ) -> Tensor:
     """`Smoother.blend`, each frame refined before, beginning where the frames before led."""
-    if refined is None:
-        return smoother.blend(outputs, frames, cuts, progress)
     blended = []
     for k, cut in enumerate(cuts):
         output, frame = outputs[k : k + 1], frames[k : k + 1]
         output = refined.sample(k, len(cuts))(smoother.carried(output, frame, cut))
-        blended.append(smoother.blend(output, frame, [cut], stage(progress, k, len(cuts))))
+        blended.append(smoother.blend(output, frame, [cut], None))
     return torch.cat(blended)
 
 

@@ -13,6 +13,7 @@ from adain_core import Stylizer
 from adain_core.errors import AdaINError
 from adain_core.inference.applications import Application
 from adain_core.inference.fallback import smaller_when_out_of_memory
+from adain_core.inference.frames import stylize_frames
 from adain_core.inference.pipeline import apply_style, encode
 from adain_core.inference.refinement import (
     LAYER_WEIGHTS,
@@ -28,6 +29,7 @@ from adain_core.method.normalization import Statistics, channel_statistics
 from adain_core.method.spatial_masks import to_size
 from adain_core.method.style import ShallowStatistics, Style, mix
 from adain_core.models.light import LightEncoder
+from adain_core.video.smoothing import TemporalSmoother
 
 pytestmark = [pytest.mark.usefixtures("single_thread"), pytest.mark.slow]
 GIB = 1 << 30
@@ -270,3 +272,28 @@ def test_statistics_wait_until_they_are_asked_for(stylizer):
     features.style.layers()
     assert len(calls) == 1
     assert style.encoder_id == features.encoder_id
+
+
+def test_frames_begin_at_the_refined_frame_before_carried_along(stylizer, scene):
+    pytest.importorskip("cv2")
+    photo, painting, _, _ = scene
+    frames = torch.cat([photo[..., 2 * k : 2 * k + 96] for k in range(2)])
+    style = stylizer.style(painting, layers=True)
+    told = []
+    found = stylize_frames(
+        stylizer,
+        frames,
+        [style],
+        smoother=TemporalSmoother(0.5, flow=True),
+        refine=1,
+        progress=lambda *x: told.append(x),
+    )
+    assert told[-1] == (100, 100)
+    assert told == sorted(told)
+    smoother, expected = TemporalSmoother(0.5, flow=True), []
+    for frame in frames.split(1):
+        target, cuts = smoother.apply(stylizer.encode(frame), style)
+        start = smoother.carried(stylizer.decode(target), frame, cuts[0])
+        refined = refine(stylizer.encoder, start, target, [RefinementGoal(style.layers())], 1)
+        expected.append(smoother.blend(refined, frame, cuts))
+    torch.testing.assert_close(found, torch.cat(expected), rtol=0, atol=1e-4)
