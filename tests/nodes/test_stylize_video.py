@@ -57,10 +57,11 @@ def stylize(node, content, style, smoothing=0.0, flow=False, **options):
     return result
 
 
-def test_equals_the_command(node, module, clip, styles, tmp_path):
-    result = stylize(node, clip, styles[0], 0.6)
+@pytest.mark.parametrize("pair", ["vgg19", "light"])
+def test_equals_the_command(node, module, clip, styles, tmp_path, pair):
+    result = stylize(node, clip, styles[0], 0.6, pair=pair)
     expected = tmp_path / "expected.mp4"
-    VideoJob(Stylizer.load(device="cpu"), clip, expected, [styles[0].movedim(3, 1)], smooth=0.6).run()
+    VideoJob(Stylizer.load(device="cpu", pair=pair), clip, expected, [styles[0].movedim(3, 1)], smooth=0.6).run()
     assert abs(levels_of(result).astype(int) - levels_of(expected)).max() <= 2
     assert sound_of(result) == sound_of(clip)
     assert result.parent == tmp_path / "output/adain_video"
