@@ -18,7 +18,7 @@ from adain_core.models.style_files import load_style
 from adain_core.training.fit_style import fit_style
 from adain_core.video.smoothing import TemporalSmoother
 
-from .server import ROOT
+from .server import EXAMPLE_INPUT, ROOT, find_comfyuis
 
 EXAMPLES = ROOT / "examples"
 
@@ -39,6 +39,11 @@ def _refine(s: Stylizer) -> list[Tensor]:
 def _mix(s: Stylizer) -> list[Tensor]:
     styles = [_image("style_starry_night"), _image("style_paint_brushes")]
     return [s.stylize(_image("content_chelsea"), styles, weights=[0.5, 0.5])]
+
+
+def _app(s: Stylizer) -> list[Tensor]:
+    example = load_picture(find_comfyuis()[0].folder / "input" / EXAMPLE_INPUT).pixels  # the same in every ComfyUI
+    return [s.stylize(example, example)]
 
 
 def _alpha(s: Stylizer) -> list[Tensor]:
@@ -98,6 +103,7 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "03 Style strength in steps": _alpha,
     "04 Keep the colours": _colors,
     "05 Refine the picture": _refine,
+    "05 Stylize your photo.app": _app,
     "11 Mix two styles": _mix,
     "12 Save and load a style": _load,
     "13 One style from several images": _fit,

@@ -48,6 +48,11 @@ def main() -> None:
 
 
 def pictures(server: Server, prompt: dict) -> Tensor:
+    """Results; where the user's pictures are loaded, of our own."""
+    loaded = [node for node in prompt.values() if node["class_type"] == "LoadImage"]
+    for node, name in zip(loaded, ("content_coffee.jpg", "style_starry_night.jpg"), strict=False):
+        server.add_input(EXAMPLES / name)
+        node["inputs"]["image"] = name
     images = server.run(prompt, SECONDS)
     return torch.cat([images[node] for node in results(prompt)]).movedim(3, 1)
 
@@ -72,7 +77,8 @@ def film(server: Server, prompt: dict) -> Tensor:
 
 def results(prompt: dict) -> list[str]:
     """The previews of results; where there are only samples of trainings, that of the last one."""
-    previews = sorted((node for node in prompt if prompt[node]["class_type"] == "PreviewImage"), key=int)
+    shown = ("PreviewImage", "SaveImage")
+    previews = sorted((node for node in prompt if prompt[node]["class_type"] in shown), key=int)
     sources = {node: prompt[prompt[node]["inputs"]["images"][0]]["class_type"] for node in previews}
     return [node for node in previews if sources[node] != "AdaINTrainDecoder"] or previews[-1:]
 

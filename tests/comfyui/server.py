@@ -27,6 +27,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACK_FOLDER = "adain-style-transfer"
+EXAMPLE_INPUT = "example.png"  # what every ComfyUI has in its input folder
 _START_SECONDS = 180
 _POLL_SECONDS = 0.2
 
@@ -110,6 +111,7 @@ class Server:
         for name in ("custom_nodes", "input", "output", "temp", "user/default", "models"):
             (base / name).mkdir(parents=True, exist_ok=True)
         (base / "custom_nodes" / PACK_FOLDER).symlink_to(ROOT)
+        shutil.copy(installation.folder / "input" / EXAMPLE_INPUT, base / "input")
         (base / "user/default/comfy.settings.json").write_text('{"Comfy.TutorialCompleted": true}')
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -162,7 +164,10 @@ class Server:
 
     def run(self, prompt: dict, seconds: float = 120) -> dict[str, torch.Tensor]:
         """Runs a workflow in API format; the images of each output node, ``[B, H, W, 3]`` 0..1."""
-        entry = self.wait(self.submit(prompt), seconds)
+        return self.images(self.wait(self.submit(prompt), seconds))
+
+    def images(self, entry: dict) -> dict[str, torch.Tensor]:
+        """The images of each output node of a run that succeeded."""
         assert entry["status"]["status_str"] == "success", error_of(entry)
         return {
             node: torch.cat([self._image(image) for image in output["images"]])

@@ -38,6 +38,7 @@ def page(browser, comfyui, canvas):
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_reads_well_as_it_opens(page, canvas, path):
     workflow = json.loads(path.read_text())
+    workflow["extra"] = {}  # an app, too, as a graph
     page.evaluate("workflow => app.loadGraphData(workflow, true, true, null, { openSource: 'template' })", workflow)
     page.wait_for_timeout(1000)  # the sizes of Nodes 2.0 are known when the page has been laid out
     assert page.evaluate("app.canvas.ds.scale") > READABLE
