@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ..adain_core.errors import AdaINError, check_finite
+from ..adain_core.images.transparency import fill, mean_color
 from . import host
 
 
 def to_core(image: Tensor, name: str) -> Tensor:
-    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; transparent pixels blended with white, greyscale repeated.
+    """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; without opacity, greyscale repeated.
+
+    Fully transparent pixels get the colours near by, as image files do on the command line.
 
     Args:
         image: of any floating type, which it keeps.
@@ -23,11 +27,21 @@ def to_core(image: Tensor, name: str) -> Tensor:
     check_finite(name, image)
     image = image.movedim(3, 1)
     if image.shape[1] == 4:
-        opacity = image[:, 3:]
-        image = image[:, :3] * opacity + (1 - opacity)
+        image = torch.cat([_filled(one[:, :3], one[:, 3:].clamp(0, 1)) for one in image.split(1)])
     return image.expand(-1, 3, -1, -1)
 
 
-def to_comfy(images: Tensor) -> Tensor:
-    """``[B, 3, H, W]`` as IMAGE ``[B, H, W, 3]``, where ComfyUI keeps images and of the type it keeps."""
-    return images.movedim(1, 3).to(host.output_device(), host.output_dtype()).contiguous()
+def _filled(colour: Tensor, opacity: Tensor) -> Tensor:
+    return fill(colour, opacity, mean_color(colour, opacity)) if bool((opacity > 0).any()) else colour
+
+
+def to_comfy(images: Tensor, source: Tensor | None = None) -> Tensor:
+    """``[B, 3, H, W]`` as IMAGE ``[B, H, W, 3]``, where ComfyUI keeps images and of the type it keeps.
+
+    Args:
+        source: the IMAGE they are made of. Where it has an opacity, they get it as their fourth channel.
+    """
+    image = images.movedim(1, 3).to(host.output_device(), host.output_dtype())
+    if source is not None and source.shape[3] == 4:
+        image = torch.cat([image, source[..., 3:].to(image).expand(len(image), -1, -1, -1)], dim=3)
+    return image.contiguous()

@@ -40,5 +40,5 @@ class MatchColor:
         }
 
     def match(self, image, reference, method):
-        image, reference = to_core(image, "image"), to_core(reference, "reference")
-        return (to_comfy(execution.match_color(image, reference, method)),)
+        pixels, reference = to_core(image, "image"), to_core(reference, "reference")
+        return (to_comfy(execution.match_color(pixels, reference, method), image),)

@@ -69,6 +69,6 @@ class StylizeFrames:
             flow = False
         host.show_text(node_id, *notes)
         smoother = TemporalSmoother(smoothing, flow)
-        content, style = to_core(content, "content"), to_core(style, "style")
-        given = (content, style, alpha, mask, preserve_color, smoother)
-        return (to_comfy(execution.stylize(encoder, decoder, *given, refine=refine)),)
+        pixels, style = to_core(content, "content"), to_core(style, "style")
+        given = (pixels, style, alpha, mask, preserve_color, smoother)
+        return (to_comfy(execution.stylize(encoder, decoder, *given, refine=refine), content),)

@@ -1,0 +1,65 @@
+"""Images with a fourth channel: opacity is kept beside, and what nobody sees plays no part."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from adain_core.images.files import load_picture
+
+
+@pytest.fixture
+def nodes(pack):
+    return pack.NODE_CLASS_MAPPINGS
+
+
+@pytest.fixture
+def photo(examples):
+    return load_picture(examples / "content_chelsea.jpg").pixels[..., 60:124, 90:154].movedim(1, 3)
+
+
+@pytest.fixture
+def opacity():
+    """Nothing, a soft edge, and all of it, from left to right."""
+    return (torch.arange(64.0) / 16 - 1.5).clamp(0, 1).expand(1, 64, 64)[..., None]
+
+
+def with_opacity(image, opacity):
+    return torch.cat([image, opacity.expand(len(image), -1, -1, -1)], dim=3)
+
+
+def run(nodes, kind, image, style):
+    """What a node makes of an image."""
+    if kind == "AdaINMatchColor":
+        return nodes[kind]().match(image, style, "mean-covariance")[0]
+    more = {"smoothing": 0.5, "flow": False} if kind == "AdaINStylizeFrames" else {}
+    return nodes[kind]().stylize(image, style, 1.0, **more)[0]
+
+
+@pytest.mark.parametrize("kind", ["AdaINStylize", "AdaINStylizeFrames", "AdaINMatchColor"])
+def test_opacity_is_kept_and_hidden_colours_play_no_part(nodes, photo, opacity, kind):
+    style = photo.flip(1) ** 2
+    frames = torch.cat([photo, photo.flip(2)])
+    given = with_opacity(frames, opacity)
+    result = run(nodes, kind, given, style)
+    assert torch.equal(result[..., 3:], opacity.expand(2, -1, -1, -1))
+    hidden = torch.where(opacity > 0, frames, torch.tensor([1.0, 0.0, 1.0]))
+    torch.testing.assert_close(run(nodes, kind, with_opacity(hidden, opacity), style), result, atol=1e-4, rtol=0)
+    opaque = run(nodes, kind, with_opacity(frames, torch.ones_like(opacity)), style)
+    assert torch.equal(opaque[..., :3], run(nodes, kind, frames, style))
+
+
+def test_a_style_of_which_nothing_is_seen_elsewhere(nodes, photo, opacity):
+    magenta = torch.where(opacity > 0, photo, torch.tensor([1.0, 0.0, 1.0]))
+    results = [run(nodes, "AdaINStylize", photo, with_opacity(style, opacity)) for style in (photo, magenta)]
+    torch.testing.assert_close(*results, atol=1e-4, rtol=0)
+    assert results[0].shape[3] == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_in_half_precision_and_with_nothing_to_see(nodes, photo, opacity, dtype):
+    assert run(nodes, "AdaINStylize", with_opacity(photo, opacity).to(dtype), photo).isfinite().all()
+    unseen = with_opacity(photo, torch.zeros_like(opacity))
+    result = run(nodes, "AdaINStylize", unseen, photo)
+    torch.testing.assert_close(result[..., :3], run(nodes, "AdaINStylize", photo, photo), atol=1e-4, rtol=0)
+    assert not result[..., 3].any()
