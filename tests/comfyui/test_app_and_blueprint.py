@@ -52,7 +52,7 @@ def test_the_app(page, comfyui):
     page.get_by_text(PACK_FOLDER).first.click()
     page.get_by_test_id("template-workflow-05 Stylize your photo.app").click()
     for label in ("Photo", "Style picture", "Strength of the style", "Keep the photo's colours"):
-        page.get_by_text(label, exact=True).first.wait_for()
+        page.get_by_text(label, exact=True).filter(visible=True).first.wait_for()
     page.evaluate(
         """names => app.graph._nodes.filter(node => node.type === "LoadImage")
              .forEach((node, k) => { node.widgets[0].value = `${names[k]}.png` })""",

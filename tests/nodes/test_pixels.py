@@ -70,7 +70,8 @@ def numbers(result) -> list[torch.Tensor]:
 
 
 def test_every_node_with_pictures_is_tried(nodes, inputs):
-    assert {node_id for node_id, node in nodes.items() if pictures_of(node)} == set(inputs)
+    tried = {node_id for node_id, node in nodes.items() if pictures_of(node)}
+    assert tried - {"AdaINStylizeVideo"} == set(inputs)  # that one makes a file, of frames that are no IMAGE
 
 
 @pytest.mark.slow
