@@ -69,8 +69,9 @@ def wait_until_ready(page) -> None:
 
 
 def load(page, stem: str) -> None:
-    """Shows an example workflow, at full size."""
+    """Shows an example workflow as a graph, at full size."""
     workflow = json.loads((ROOT / "examples" / f"{stem}.json").read_text())
+    workflow["extra"].pop("linearMode", None)  # of an app
     page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
     page.evaluate("app.canvas.ds.reset(); app.canvas.setDirty(true, true)")
     page.wait_for_timeout(300)

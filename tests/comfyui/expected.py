@@ -103,7 +103,7 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "03 Style strength in steps": _alpha,
     "04 Keep the colours": _colors,
     "05 Refine the picture": _refine,
-    "05 Stylize your photo.app": _app,
+    "06 Stylize your photo.app": _app,
     "11 Mix two styles": _mix,
     "12 Save and load a style": _load,
     "13 One style from several images": _fit,

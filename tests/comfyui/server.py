@@ -112,6 +112,7 @@ class Server:
             (base / name).mkdir(parents=True, exist_ok=True)
         (base / "custom_nodes" / PACK_FOLDER).symlink_to(ROOT)
         shutil.copy(installation.folder / "input" / EXAMPLE_INPUT, base / "input")
+        (base / "input" / "clip.mp4").touch()  # the video template's, so that it opens without a word
         (base / "user/default/comfy.settings.json").write_text('{"Comfy.TutorialCompleted": true}')
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -50,7 +50,7 @@ def test_the_app(page, comfyui):
     """Opens as an app from the template browser, its inputs labelled, and runs."""
     page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text(PACK_FOLDER).first.click()
-    page.get_by_test_id("template-workflow-05 Stylize your photo.app").click()
+    page.get_by_test_id("template-workflow-06 Stylize your photo.app").click()
     for label in ("Photo", "Style picture", "Strength of the style", "Keep the photo's colours"):
         page.get_by_text(label, exact=True).filter(visible=True).first.wait_for()
     page.evaluate(

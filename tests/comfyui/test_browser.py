@@ -126,8 +126,7 @@ def test_workflow_loads(page, path):
         """() => app.graph._nodes.map(n => ({
           title: n.title, known: n.type in LiteGraph.registered_node_types, errors: !!n.has_errors,
           needs: [...n.computeSize()], size: [...n.size],
-          combos: n.type === "LoadVideo" ? [] :  // the user's own
-            n.widgets?.filter(w => w.type === "combo").map(w => w.options.values.includes(w.value)) ?? [],
+          combos: n.widgets?.filter(w => w.type === "combo").map(w => w.options.values.includes(w.value)) ?? [],
         }))"""
     )
     assert nodes
