@@ -29,7 +29,6 @@ from adain_core.method.normalization import channel_statistics
 from adain_core.models.bundled import DEFAULT_ENCODER
 from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import load_encoder
-from adain_core.models.padding import pad_one
 from adain_core.models.vgg import VGGEncoder
 from adain_core.training.config import TrainingConfig, training_precision
 from adain_core.training.data.batches import stream
@@ -63,12 +62,10 @@ class ConcatenationDecoder(Decoder):
 
     def forward(self, features: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         x = features
-        for k, convolution in enumerate(self.c):
-            x = convolution(pad_one(x))
+        for k in range(len(self.c)):
+            x = self.convolve(k, x)
             if k < len(self.c) - 1:
                 x = F.relu(x)
-            if k in self.upsample_after:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
         return x if size is None else x[..., : size[0], : size[1]]
 
 

@@ -55,7 +55,7 @@ class Textbook(nn.Module):
         self.encoder = nn.Sequential(*layers)
         layers = []
         for k, convolution in enumerate(decoder.c):
-            layers += [nn.ReflectionPad2d(1), convolution, nn.ReLU()]
+            layers += [nn.ReflectionPad2d(1), _plain(convolution), nn.ReLU()]
             if k in decoder.upsample_after:
                 layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
         self.decoder = nn.Sequential(*layers[:-1])
@@ -64,6 +64,13 @@ class Textbook(nn.Module):
         x, y = self.encoder(content), self.encoder(style)
         (mean, std), (style_mean, style_std) = _statistics(x), _statistics(y)
         return self.decoder(style_std * (x - mean) / std + style_mean).clamp(0, 1)
+
+
+def _plain(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The same weights in a convolution that does nothing else: the decoder's own upsample, too."""
+    plain = nn.Conv2d(convolution.in_channels, convolution.out_channels, 3).requires_grad_(False)
+    plain.load_state_dict(convolution.state_dict())
+    return plain
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
