@@ -103,6 +103,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _option(group, "feature_weight", "of their error at relu1_1, relu2_1, relu3_1")
     _option(group, "range_weight", "of values outside 0..1")
     _option(group, "color_weight", "of mean and standard deviation of R, G and B")
+    _option(group, "grid_weight", "of what repeats with a period of 8 pixels")
     _option(group, "anchor_weight", "of the distance of 8x8 means from an anchor decoder's")
     group.add_argument("--anchor", metavar="FILE", help="the anchor decoder (default: the one of --decoder)")
 

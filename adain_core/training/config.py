@@ -61,6 +61,7 @@ class TrainingConfig:
         feature_weight: of their error at relu1_1, relu2_1 and relu3_1.
         range_weight: of values outside 0..1.
         color_weight: of the mean and standard deviation of R, G and B against the style image's.
+        grid_weight: of what repeats with a period of 8 pixels.
         anchor_weight: of the distance of 8x8 pixel means from an anchor decoder's.
         optimizer: ``adam``, or ``muon`` (Adam for biases and the last layer).
         learning_rate, schedule, warmup, decay, final: see `schedule.learning_rate`.
@@ -95,6 +96,7 @@ class TrainingConfig:
     feature_weight: float = _within(WEIGHT, 0.0)
     range_weight: float = _within(WEIGHT, 0.0)
     color_weight: float = _within(WEIGHT, 0.0)
+    grid_weight: float = _within(WEIGHT, 0.0)
     anchor_weight: float = _within(WEIGHT, 0.0)
     optimizer: str = _one_of(OPTIMIZERS, "adam")
     learning_rate: float = _within(POSITIVE, 1e-4)

@@ -21,7 +21,7 @@ from ..models.vgg import VGGEncoder
 from .config import TrainingConfig
 from .data.pools import POOL
 from .data.samples import Batch
-from .regularizers import color_loss, range_loss, reconstruction_loss
+from .regularizers import color_loss, grid_loss, range_loss, reconstruction_loss
 
 _CONTENT_TAPS = (2, 3)  # relu3_1 and relu4_1
 _CONTENT_WEIGHTS = (0.5, 1.0)
@@ -109,6 +109,8 @@ class LightObjective:
             terms["reconstruction"] = (config.reconstruction_weight, pixels)
         terms["range"] = (config.range_weight, range_loss(output))
         terms["color"] = (config.color_weight, color_loss(output, batch.style))
+        if config.grid_weight > 0:
+            terms["grid"] = (config.grid_weight, grid_loss(output))
         used = [(weight, term) for weight, term in terms.values() if weight > 0]
         total = weighted_sum([term for _, term in used], [weight for weight, _ in used])
         return total, {"total": total.detach()} | {name: term.detach() for name, (_, term) in terms.items()}

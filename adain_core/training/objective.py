@@ -19,7 +19,7 @@ from ..models.decoder import Decoder
 from ..models.vgg import VGGEncoder
 from .config import TrainingConfig
 from .data.samples import Batch
-from .regularizers import anchor_loss, color_loss, range_loss, reconstruction_loss
+from .regularizers import anchor_loss, color_loss, grid_loss, range_loss, reconstruction_loss
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class Objective:
             terms["range"] = (config.range_weight, range_loss(output))
         if config.color_weight > 0:
             terms["color"] = (config.color_weight, color_loss(output, batch.style))
+        if config.grid_weight > 0:
+            terms["grid"] = (config.grid_weight, grid_loss(output))
         if anchor is not None:
             terms["anchor"] = (config.anchor_weight, anchor_loss(output, anchor, others))
         used = [(weight, term) for weight, term in terms.values() if weight > 0]

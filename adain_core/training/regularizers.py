@@ -16,6 +16,9 @@ from torch.autograd.function import once_differentiable
 from ..method.losses import style_loss
 from ..method.normalization import at_least_float32, channel_statistics
 
+_CELL = 8  # pixels: the stride of the encoders
+_CELLS = 4  # on each side of the window that `grid_loss` averages over
+
 
 def reconstruction_loss(output: Tensor, target: Tensor, samples: Tensor) -> Tensor:
     """``sum_{i in samples} mean((x_i - y_i)^2) / B``: how far the chosen samples are from their targets.
@@ -45,6 +48,24 @@ def color_loss(output: Tensor, style: Tensor) -> Tensor:
         style: style images ``[B, 3, h, w]``.
     """
     return style_loss([output], [channel_statistics(style)])
+
+
+def grid_loss(output: Tensor) -> Tensor:
+    """What repeats with the networks' own period of 8 pixels: the weave that upsampling leaves.
+
+    The picture less its means over 3x3 pixels, averaged over the same place of 4x4 neighbouring cells of 8x8 pixels;
+    the mean square of that. Texture that does not repeat averages out.
+
+    Args:
+        output: images ``[B, 3, H, W]``; what is beyond a multiple of 8 pixels is left out. Below 32 pixels there are
+            fewer cells to average over.
+    """
+    output = at_least_float32(output)
+    height, width = (side // _CELL * _CELL for side in output.shape[2:])
+    fine = output - F.avg_pool2d(F.pad(output, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    places = F.pixel_unshuffle(fine[..., :height, :width], _CELL)
+    window = min(_CELLS, height // _CELL, width // _CELL)
+    return F.avg_pool2d(places, window, max(window // 2, 1)).square().mean()
 
 
 def anchor_loss(output: Tensor, anchor: Tensor, samples: Tensor) -> Tensor:

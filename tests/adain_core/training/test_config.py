@@ -25,7 +25,14 @@ def test_defaults_are_the_papers():
     assert (config.steps, config.batch_size, config.largest_crop, config.resize) == (160_000, 8, 256, (512, 512))
     assert (config.content_weight, config.style_weight, config.style_layers) == (1, 10, (1, 1, 1, 1))
     assert (config.optimizer, config.learning_rate, config.schedule, config.decay) == ("adam", 1e-4, "decay", 5e-5)
-    guards = ("identity_share", "reconstruction_weight", "feature_weight", "range_weight", "color_weight")
+    guards = (
+        "identity_share",
+        "reconstruction_weight",
+        "feature_weight",
+        "range_weight",
+        "color_weight",
+        "grid_weight",
+    )
     assert not any(getattr(config, name) for name in guards)
 
 

@@ -15,7 +15,7 @@ from adain_core.models.model_files import load_decoder
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.samples import Batch
 from adain_core.training.objective import Objective
-from adain_core.training.regularizers import anchor_loss, color_loss, range_loss, reconstruction_loss
+from adain_core.training.regularizers import anchor_loss, color_loss, grid_loss, range_loss, reconstruction_loss
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -78,6 +78,7 @@ def test_every_guard_with_its_weight(encoder, decoder, batch):
         "feature_weight": (5.0, sum(reconstruction_loss(f, s, chosen) for f, s in zip(found[:3], style, strict=False))),
         "range_weight": (7.0, range_loss(output)),
         "color_weight": (11.0, color_loss(output, batch.style)),
+        "grid_weight": (12.0, grid_loss(output)),
         "anchor_weight": (13.0, anchor_loss(output, anchor(target), others)),
     }
     with_regularizers = config(**{name: weight for name, (weight, _) in parts.items()})

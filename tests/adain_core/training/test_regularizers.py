@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adain_core.method.normalization import EPSILON
-from adain_core.training.regularizers import anchor_loss, color_loss, range_loss, reconstruction_loss
+from adain_core.training.regularizers import anchor_loss, color_loss, grid_loss, range_loss, reconstruction_loss
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -48,15 +48,30 @@ def test_anchor_loss_ignores_detail_below_8_pixels():
     assert anchor_loss(anchor + 0.1, anchor, everything).item() == pytest.approx(0.01, rel=1e-9)
 
 
+def test_grid_loss_sees_what_repeats_and_little_else():
+    dots = torch.zeros(1, 3, 64, 72, dtype=torch.float64)
+    dots[..., 3::8, 5::8] = 0.9
+    # Less its mean over 3x3 pixels a dot is 0.8, and each of its eight neighbours -0.1.
+    assert grid_loss(dots).item() == pytest.approx((0.8**2 + 8 * 0.1**2) / 64, rel=1e-9)
+    assert grid_loss(dots[..., :67]).item() == pytest.approx(grid_loss(dots[..., :64]).item(), rel=1e-9)
+    elsewhere = torch.zeros_like(dots).view(-1)
+    elsewhere[
+        torch.randperm(elsewhere.numel(), generator=torch.Generator().manual_seed(0))[: int(dots.sum() / 0.9)]
+    ] = 0.9
+    assert grid_loss(elsewhere.view_as(dots)) < grid_loss(dots) / 10
+    assert grid_loss(torch.linspace(0, 1, 64, dtype=torch.float64).expand(1, 3, 64, 64)) < 1e-5
+
+
 @pytest.mark.parametrize(
     "loss",
     [
         lambda x, y: reconstruction_loss(x, y, torch.tensor([1])),
         lambda x, y: range_loss(2 * x),
         color_loss,
+        lambda x, _: grid_loss(x),
         lambda x, y: anchor_loss(x, y, torch.tensor([0])),
     ],
-    ids=["reconstruction", "range", "color", "anchor"],
+    ids=["reconstruction", "range", "color", "grid", "anchor"],
 )
 def test_gradients(loss):
     x, y = images(2, 3, 8, 8).requires_grad_(), images(2, 3, 8, 8, seed=1)
