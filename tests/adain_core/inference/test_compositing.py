@@ -65,7 +65,7 @@ def files(examples, tmp_path):
 def test_on_the_command_line(files, monkeypatch, in_tiles, libvips):
     if in_tiles:
         pytest.importorskip("pyvips")
-        monkeypatch.setattr(stylize_file, "whole_memory", lambda pixels: 1 << 60)
+        monkeypatch.setattr(stylize_file, "whole_memory", lambda *_: 1 << 60)
         if not libvips:
             monkeypatch.setattr("adain_core.images.large_files.pyvips", None)
     photo = Image.open(files / "photo.png")
