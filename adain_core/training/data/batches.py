@@ -124,14 +124,16 @@ def _end(workers: Iterable[BaseProcess]) -> None:
     """Ends worker processes at once. PyTorch would wait for one that hangs, and they do not hear SIGTERM."""
     for worker in workers:
         if _LEAVE is not None and worker.pid is not None:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, RuntimeError):
                 os.kill(worker.pid, _LEAVE)
     for worker in workers:
-        worker.join(_PATIENCE)
-        if worker.is_alive():
-            with suppress(RuntimeError):  # PyTorch's, that one of its workers was killed
-                worker.kill()
-                worker.join()
+        # PyTorch's RuntimeError, that a worker was killed, comes from a signal handler: wherever this process is.
+        with suppress(RuntimeError):
+            worker.join(_PATIENCE)
+        with suppress(RuntimeError):
+            worker.kill()
+        with suppress(RuntimeError):
+            worker.join()
 
 
 def _leave(*_: object) -> NoReturn:
