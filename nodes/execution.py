@@ -209,14 +209,15 @@ def stylize(
     )
 
 
-def match_color(images: Tensor, reference: Tensor, method: str) -> Tensor:
+def match_color(images: Tensor, reference: Tensor, method: str, strength: float = 1.0) -> Tensor:
     """`color.match_color`, a few images at a time, on the images' device."""
     count = images.shape[0]
     check_batch("reference", reference.shape[0], count, "the image")
     bar = host.progress_bar(count)
     result = torch.empty(images.shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
     for chunk in frames.chunks(count):
-        result[chunk] = color.match_color(images[chunk], frames.part_of(reference, chunk).to(images.device), method)
+        part = frames.part_of(reference, chunk).to(images.device)
+        result[chunk] = color.match_color(images[chunk], part, method, strength=strength)
         bar(chunk.stop, count)
     return result
 

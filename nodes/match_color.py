@@ -33,12 +33,25 @@ class MatchColor:
                     {
                         "tooltip": "mean-covariance: colours as a whole, whatever the pictures show. luminance: the "
                         "image's brightness with the reference's colour at each place; the reference is stretched to "
-                        "the image's size."
+                        "the image's size. histogram: colours as a whole and how often each occurs, nearest to the "
+                        "reference."
                     },
                 ),
-            }
+            },
+            "optional": {
+                "strength": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.01,
+                        "tooltip": "0 gives the image back, 1 the reference's colours in full.",
+                    },
+                ),
+            },
         }
 
-    def match(self, image, reference, method):
+    def match(self, image, reference, method, strength=1.0):
         pixels, reference = to_core(image, "image"), to_core(reference, "reference")
-        return (to_comfy(execution.match_color(pixels, reference, method), image),)
+        return (to_comfy(execution.match_color(pixels, reference, method, strength), image),)

@@ -7,6 +7,7 @@ import re
 
 from ..devices import PRECISIONS
 from ..errors import AdaINError
+from ..images.color import METHODS, ColorMatch
 from ..inference.stylizer import Stylizer
 from ..models.bundled import DEFAULT_PAIR, PAIRS
 
@@ -60,6 +61,30 @@ def add_style_size_option(parser: argparse.ArgumentParser) -> None:
         help="scale style images to this short side, which sets the size of the strokes; 0: as they are "
         "(default: %(default)s)",
     )
+
+
+def add_color_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preserve-color", action="store_true", help="keep the content's colours")
+    group = parser.add_argument_group("how colours are kept; each implies --preserve-color")
+    group.add_argument("--color-method", choices=METHODS, help=f"luminance: with --color-after (default: {METHODS[0]})")
+    group.add_argument("--color-strength", type=float, metavar="S", help="0: not at all, 1: in full (default: 1)")
+    group.add_argument(
+        "--color-after",
+        action="store_true",
+        help="match the colours of the result, in place of those of the style image before stylizing",
+    )
+
+
+def preserves_color(options: argparse.Namespace) -> bool:
+    """Whether any of `add_color_options` is given."""
+    given = options.color_method is not None or options.color_strength is not None
+    return bool(options.preserve_color or options.color_after or given)
+
+
+def color_match(options: argparse.Namespace) -> ColorMatch:
+    """As `add_color_options` has it; AdaINError as `ColorMatch`."""
+    strength = 1.0 if options.color_strength is None else options.color_strength
+    return ColorMatch(options.color_method or METHODS[0], strength, options.color_after)
 
 
 def add_refine_option(parser: argparse.ArgumentParser) -> None:

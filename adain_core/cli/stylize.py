@@ -8,19 +8,27 @@ from tqdm import tqdm
 
 from ..inference.stylize_file import FileJob, stylize_file
 from .options import (
+    add_color_options,
     add_model_options,
     add_precision_option,
     add_refine_option,
     add_style_size_option,
+    color_match,
     load_stylizer,
     parse_bytes,
+    preserves_color,
 )
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("stylize", help="stylize an image", description=__doc__)
     parser.add_argument("content", metavar="CONTENT", help="image to stylize")
-    parser.add_argument("styles", metavar="STYLE", nargs="+", help="style image; several are mixed")
+    parser.add_argument(
+        "styles",
+        metavar="STYLE",
+        nargs="+",
+        help="style image, style file, or name.safetensors of the library's; several are mixed",
+    )
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="result, .png or .jpg")
     parser.add_argument("--alpha", type=float, default=1.0, help="0: content, 1: style (default: %(default)s)")
     parser.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per style (default: equal)")
@@ -31,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="M",
         help="where to stylize (white); with several styles one mask for all or one per style",
     )
-    parser.add_argument("--preserve-color", action="store_true", help="keep the content's colours")
+    add_color_options(parser)
     add_refine_option(parser)
     add_style_size_option(parser)
     parser.add_argument(
@@ -53,9 +61,10 @@ def run(options: argparse.Namespace) -> None:
         options.alpha,
         options.weights,
         options.mask,
-        options.preserve_color,
+        preserves_color(options),
         options.style_size,
         options.refine,
+        color_match(options),
     )
     allowed = None if options.max_memory is None else parse_bytes(options.max_memory)
     stylizer = load_stylizer(options, options.precision)

@@ -23,6 +23,8 @@ PLAIN_BYTES_PER_PIXEL = 1000
 GRADIENT_BYTES_PER_PIXEL = 4000
 # What refining keeps of the whole image: picture, gradient, their mean, and both at six scales.
 REFINING_BYTES_PER_PIXEL = 100
+# Matching the colours of an image as a whole: its coordinates in float64, sorted one axis after the other.
+COLOR_BYTES_PER_PIXEL = 320
 
 _SMALLEST_WITH_HALO = 2 * MIN_TILE_SIZE  # pixels, the side of the smallest tile and a VGG's halo
 
@@ -49,6 +51,11 @@ def whole_memory(pixels: int, refined: bool = False) -> int:
 def picture_memory(pixels: int) -> int:
     """Bytes that reading an image file of that many pixels as a whole, and writing a result of that size, needs."""
     return pixels * PICTURE_BYTES_PER_PIXEL
+
+
+def color_memory(pixels: int) -> int:
+    """Bytes that `color.match_color` needs for an image and a reference of that many pixels."""
+    return pixels * COLOR_BYTES_PER_PIXEL
 
 
 def pixels_in(available: int, bytes_per_value: int = 4) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError
+from ..images.color import ColorMatch
 from ..images.files import (
     Picture,
     check_sides,
@@ -26,10 +27,12 @@ from ..memory import budget, resident_memory
 from ..method.adain import check_alpha
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_style_size
+from ..models.style_files import load_style
+from ..models.style_library import find_style, is_style_file
 from ..progress import ProgressCallback
 from .applications import check_controls, plan_applications
-from .compositing import stylized_share
-from .memory_estimates import picture_memory, whole_memory
+from .compositing import composite, stylized_share
+from .memory_estimates import color_memory, picture_memory, whole_memory
 from .refinement import check_refinement
 from .stylizer import Stylizer
 from .tiled_image import ImageInMemory, PixelSink, PixelSource, Share, least_memory, stylize_stream
@@ -43,12 +46,13 @@ class FileJob:
 
     Attributes:
         content: the image to stylize.
-        styles: style images, at least one.
+        styles: style images or style files, at least one.
         output: ``.png`` or ``.jpg``; replaced when it exists.
         alpha: content-style trade-off, 0..1.
         weights: one per style, scaled to sum to 1; None: equal.
         masks: mask images, white where to stylize: none, one for all styles, or one per style.
-        preserve_color: give the style images the content's colours first.
+        preserve_color: keep the content's colours.
+        color: how: in the style images first, or in the result.
         style_size: style images are scaled to this short side, pixels; 0: as they are.
         refine: steps of `refinement.refine` after the decoder.
 
@@ -65,12 +69,29 @@ class FileJob:
     preserve_color: bool = False
     style_size: int = DEFAULT_STYLE_SIZE
     refine: int = 0
+    color: ColorMatch = field(default_factory=ColorMatch)
 
     def __post_init__(self) -> None:
         check_writable(self.output)
         check_alpha(self.alpha)
         check_controls(len(self.styles), self.weights, len(self.masks))
         check_style_size(self.style_size)
+        encoded = [path for path in self.styles if is_style_file(path)]
+        if self.colors_before and encoded:
+            raise AdaINError(
+                f"{encoded[0]}: expected style images, to give them the content's colours, found a style file; "
+                "match the colours after stylizing"
+            )
+
+    @property
+    def colors_before(self) -> bool:
+        """Whether the style images get the content's colours."""
+        return self.preserve_color and not self.color.after
+
+    @property
+    def colors_after(self) -> bool:
+        """Whether the result gets the content's colours."""
+        return self.preserve_color and self.color.after
 
 
 def stylize_file(
@@ -94,6 +115,8 @@ def stylize_file(
     memory = budget(torch.device("cpu")) if max_memory is None else max_memory - resident_memory()
     refined = job.refine > 0
     needed = whole_memory(count_pixels(job.content), refined) + picture_memory(sum(map(count_pixels, job.masks)))
+    if job.colors_after:
+        needed += color_memory(count_pixels(job.content))
     # A GPU's own memory must hold the image's features, too.
     available = min(memory, budget(stylizer.device))
     if needed <= available:
@@ -104,10 +127,20 @@ def stylize_file(
             f"refine: expected {needed / 2**20:.0f} MiB for an image of this size, which refining keeps in memory as a "
             f"whole, found {max(available, 0) / 2**20:.0f} MiB; scale it down, or use 0 steps"
         )
+    held = picture_memory(sum(map(count_pixels, [job.content, *job.masks])))
+    if job.colors_after:
+        held += color_memory(count_pixels(job.content))
+        lacking = held + least_memory(stylizer) - memory
+        if lacking > 0:
+            raise AdaINError(
+                f"color: expected {lacking / 2**20:.0f} MiB more to match the colours of the whole result in memory; "
+                "match them before stylizing"
+            )
+        _in_memory(stylizer, job, memory - held, progress)
+        return
     try:
         content, masks = LargeImage(job.content), [LargeImage(path) for path in job.masks]
     except AdaINError:
-        held = picture_memory(sum(map(count_pixels, [job.content, *job.masks])))
         if held + least_memory(stylizer) > memory:
             raise
         _in_memory(stylizer, job, memory - held, progress)
@@ -143,7 +176,7 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
     check_sides(job.output, content.pixels.shape[2:])
     masks = [load_mask(path) for path in job.masks]
     memory -= picture_memory(content.pixels[0, 0].numel())
-    styles = _encoded_styles(stylizer, job, content if job.preserve_color else None, memory)
+    styles = _encoded_styles(stylizer, job, content if job.colors_before else None, memory)
     result = content.pixels
     if job.alpha > 0:
         result = stylizer.stylize(
@@ -157,7 +190,18 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
             opacity=content.weights,
             refine=job.refine,
         )
+        result = _recolored(job, content, result, masks)
     save_picture(job.output, replace(content, pixels=result))
+
+
+def _recolored(job: FileJob, content: Picture, result: Tensor, masks: Sequence[Tensor]) -> Tensor:
+    """The result with the content's colours where that is asked for; outside the masks the content's own pixels."""
+    if not job.colors_after:
+        return result
+    matched = job.color(result, content.filled.to(result), content.weights, content.weights)
+    if not masks:
+        return matched
+    return composite(content.filled, matched, stylized_share(masks, (result.shape[2], result.shape[3])))
 
 
 def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
@@ -167,7 +211,7 @@ def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: Progress
     check_sides(job.output, source.size)
     masks = [load_mask(path) for path in job.masks]
     share = _InMemory(stylized_share(masks, source.size)) if masks else None
-    masks = [to_feature_grid(mask, source.size) for mask in masks]
+    weights = [to_feature_grid(mask, source.size) for mask in masks]
     opacity = None if content.weights is None else to_feature_grid(content.weights, source.size)
     with _scratch_folder(job.output) as folder:
         _in_tiles(
@@ -175,15 +219,16 @@ def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: Progress
             job,
             source,
             result,
-            content if job.preserve_color else None,
-            masks,
+            content if job.colors_before else None,
+            weights,
             share,
             opacity,
             memory,
             Path(folder),
             progress,
         )
-    save_picture(job.output, replace(content, pixels=result.pixels))
+    made = _recolored(job, content, result.pixels, masks) if job.alpha > 0 else result.pixels
+    save_picture(job.output, replace(content, pixels=made))
 
 
 def _file_to_file(
@@ -206,7 +251,7 @@ def _file_to_file(
     share = _SumOfFiles(masks) if masks else None
     opacity = content.opacity_on_feature_grid()
     source: PixelSource = content if job.alpha > 0 else _Own(content)
-    colors = Picture(*content.sample()) if job.preserve_color else None
+    colors = Picture(*content.sample()) if job.colors_before else None
     with _scratch_folder(job.output) as folder:
         result = LargeResult(job.output, content.size, Path(folder))
         _in_tiles(stylizer, job, source, result, colors, weights, share, opacity, memory, Path(folder), progress)
@@ -251,11 +296,15 @@ def _in_tiles(
 def _encoded_styles(stylizer: Stylizer, job: FileJob, colors: Picture | None, memory: int) -> list[Style]:
     """The styles, with the colours of a picture if there is one."""
     styles = []
-    for picture in load_styles(job.styles, job.style_size, memory - least_memory(stylizer)):
+    for path in job.styles:
+        if is_style_file(path):
+            styles.append(load_style(find_style(path)))
+            continue
+        (picture,) = load_styles([path], job.style_size, memory - least_memory(stylizer))
         left = min(memory - picture_memory(picture.pixels[0, 0].numel()), budget(stylizer.device))
         pixels, weights = (None, None) if colors is None else (colors.pixels, colors.weights)
         given = picture.filled, picture.weights, 0, left, pixels, weights
-        styles.append(stylizer.style(*given, layers=job.refine > 0))
+        styles.append(stylizer.style(*given, layers=job.refine > 0, color_match=job.color))
     return styles
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..devices import parse_device, parse_precision
 from ..errors import check_finite
-from ..images.color import match_color
+from ..images.color import ColorMatch
 from ..memory import budget
 from ..method.features import Features
 from ..method.spatial_masks import to_size
@@ -23,6 +23,7 @@ from .fallback import smaller_when_out_of_memory
 from .fast.forward import compile_from_now_on
 from .frames import stylize_frames
 from .pipeline import decode, encode
+from .pooled_style import pooled_style
 from .refinement import STYLE_WEIGHT, RefinementGoal, check_refinement, refine
 
 
@@ -101,25 +102,31 @@ class Stylizer:
         colors: Tensor | None = None,
         colors_opacity: Tensor | None = None,
         layers: bool = False,
+        color_match: ColorMatch | None = None,
     ) -> Style:
         """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes.
 
         Args:
             images, mask, tile_size, memory: see `encode`.
-            colors: images ``[B or 1, 3, h, w]`` whose colours these get first, see `color.match_color`.
+            colors: images ``[B or 1, 3, h, w]`` whose colours these get first.
             colors_opacity: how much their pixels count in that, ``[h, w]``; None: all the same. Of the style's own
                 pixels those count that the mask has.
             layers: take the statistics at relu1_1, relu2_1 and relu3_1, too, for a style to refine toward; half as
                 much work again.
+            color_match: how they get them; None: by mean and covariance.
         """
         if colors is not None:
             if images.shape[0] == 1:
                 images = images.expand(colors.shape[0], -1, -1, -1)
             weights = None if mask is None else to_size(mask, (images.shape[2], images.shape[3]))
-            images = match_color(images, colors, weights=weights, reference_weights=colors_opacity)
+            images = (color_match or ColorMatch())(images, colors, weights, colors_opacity)
         style = self.encode(images, mask, tile_size, memory=memory).style
         # Taken now or never: a style does not hold on to its image.
         return replace(style, shallow=ShallowStatistics(style.layers()[:-1]) if layers else None)
+
+    def pooled_style(self, images: Iterable[tuple[Tensor, Tensor | None]]) -> Style:
+        """The style of many images, statistics over all their pixels, see `pooled_style.pooled_style`."""
+        return pooled_style(self.encode, images)
 
     def decode(
         self,

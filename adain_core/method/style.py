@@ -101,31 +101,51 @@ def mix(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str] 
         AdaINError: numbers of styles and weights differ, weights are negative, not finite or all 0, batches differ,
             or the styles come from different encoders.
     """
-    if not styles or len(styles) != len(weights):
-        raise AdaINError(f"styles: expected one weight for each style, found {len(styles)} and {len(weights)}")
+    check_one_weight_each(styles, weights)
     total = check_weights(weights)
-    check_same_encoder(*(style.encoder_id for style in styles))
-    batch = max(style.batch for style in styles)
-    names = names or [f"style {k}" for k in range(1, len(styles) + 1)]
-    for name, style in zip(names, styles, strict=True):
-        check_batch(name, style.batch, batch, "another style")
 
     def mixed(parts: Sequence[Tensor]) -> Tensor:
         weighted = (part.to(parts[0]) * (w / total) for part, w in zip(parts, weights, strict=True))
         return sum(weighted, start=torch.zeros_like(parts[0]))
 
-    def together(layer: Sequence[Statistics]) -> Statistics:
-        return Statistics(mixed([s.mean for s in layer]), mixed([s.std for s in layer]))
+    return combine(
+        styles, lambda layer: Statistics(mixed([s.mean for s in layer]), mixed([s.std for s in layer])), names
+    )
 
+
+def combine(
+    styles: Sequence[Style], rule: Callable[[Sequence[Statistics]], Statistics], names: Sequence[str] | None = None
+) -> Style:
+    """One style of several, by a rule that makes one layer's statistics of theirs.
+
+    Args:
+        styles: at least one; a batch of 1 is broadcast.
+        rule: for relu4_1, and for the layers before where all styles know them.
+        names: what error messages call the styles; None: style 1, style 2, ...
+
+    Raises:
+        AdaINError: batches differ, or the styles come from different encoders.
+    """
+    check_same_encoder(*(style.encoder_id for style in styles))
+    batch = max(style.batch for style in styles)
+    names = names or [f"style {k}" for k in range(1, len(styles) + 1)]
+    for name, style in zip(names, styles, strict=True):
+        check_batch(name, style.batch, batch, "another style")
     known = [style.shallow for style in styles if style.shallow is not None]
     shallow = None
     if len(known) == len(styles):
-        shallow = ShallowStatistics(lambda: [together(layer) for layer in zip(*(k() for k in known), strict=True)])
-    return Style(together([style.statistics for style in styles]), styles[0].encoder_id, shallow=shallow)
+        shallow = ShallowStatistics(lambda: [rule(layer) for layer in zip(*(k() for k in known), strict=True)])
+    return Style(rule([style.statistics for style in styles]), styles[0].encoder_id, shallow=shallow)
 
 
 def _part(statistics: Statistics, samples: slice) -> Statistics:
     return Statistics(*(values[samples] for values in statistics))
+
+
+def check_one_weight_each(styles: Sequence[Style], weights: Sequence[float]) -> None:
+    """Raises AdaINError unless there are styles, and as many weights."""
+    if not styles or len(styles) != len(weights):
+        raise AdaINError(f"styles: expected one weight for each style, found {len(styles)} and {len(weights)}")
 
 
 def check_weights(weights: Sequence[float]) -> float:

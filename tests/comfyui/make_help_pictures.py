@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from adain_core import Stylizer, mix
-from adain_core.images.color import match_color
+from adain_core.images.color import METHODS, match_color
 from adain_core.images.files import load_picture, to_image, to_tensor
 from adain_core.inference.pipeline import apply_style
 from adain_core.method import channel_masks
@@ -143,8 +143,8 @@ def style_mix(s: Stylizer) -> Image.Image:
 def match_colors(s: Stylizer) -> Image.Image:
     content = square("content_coffee")
     image = s.stylize(content, square("style_safe_landing"))
-    results = [match_color(image, content, method) for method in ("mean-covariance", "luminance")]
-    return row([image, content, *results], ["image", "reference", "mean-covariance", "luminance"], columns=2)
+    results = [match_color(image, content, method) for method in METHODS]
+    return row([image, content, *results], ["image", "reference", *METHODS], columns=3)
 
 
 def preserve_color(s: Stylizer) -> Image.Image:

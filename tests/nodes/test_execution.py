@@ -57,9 +57,9 @@ def test_frames_in_chunks_equal_frames_one_by_one(execution, models, told, style
 @pytest.mark.parametrize("references", [1, 10])
 def test_colors_in_chunks_equal_all_at_once(execution, told, references):
     images, reference = torch.rand(10, 3, 16, 11), torch.rand(references, 3, 12, 12)
-    for method in ("mean-covariance", "luminance"):
-        result = execution.match_color(images, reference, method)
-        torch.testing.assert_close(result, execution.color.match_color(images, reference, method))
+    for method in ("mean-covariance", "luminance", "histogram"):
+        result = execution.match_color(images, reference, method, 0.7)
+        torch.testing.assert_close(result, execution.color.match_color(images, reference, method, strength=0.7))
         assert told[-2:] == [(8, 10), (10, 10)]
 
 

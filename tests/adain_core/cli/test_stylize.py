@@ -14,7 +14,9 @@ from PIL import Image
 
 from adain_core import Stylizer
 from adain_core.cli.main import main
+from adain_core.images.color import match_color
 from adain_core.images.files import load_mask, load_picture, to_image
+from adain_core.models.style_files import save_style
 from tests.conftest import ROOT
 
 
@@ -89,6 +91,36 @@ def test_odd_sizes(files, size):
     assert status == 0
     with Image.open(out) as image:
         assert image.size == size
+
+
+def test_colours_by_another_method_before_and_after(files, stylizer):
+    photo, painting = pixels(files / "photo.png"), pixels(files / "starry_night.png")
+    status, out = stylize(files, "starry_night.png", "--color-method", "histogram", "--color-strength", "0.7")
+    assert status == 0
+    same_picture(out, stylizer.stylize(photo, match_color(painting, photo, "histogram", strength=0.7)))
+    result = stylizer.stylize(photo, painting)
+    for method in ("mean-covariance", "luminance", "histogram"):
+        status, out = stylize(files, "starry_night.png", "--color-after", "--color-method", method)
+        assert status == 0
+        same_picture(out, match_color(result, photo, method))
+
+
+def test_colours_of_the_result_change_inside_the_mask_only(files):
+    status, out = stylize(files, "starry_night.png", "--color-after", "--mask", "left.png")
+    assert status == 0
+    assert torch.equal(pixels(out)[..., 45:], pixels(files / "photo.png")[..., 45:])
+
+
+def test_a_style_file_in_place_of_an_image(files, stylizer, tmp_path):
+    style = stylizer.style(pixels(files / "starry_night.png"))
+    save_style(files / "mine.safetensors", style)
+    status, out = stylize(files, str(files / "mine.safetensors"), "safe_landing.png", "--weights", "3", "1")
+    assert status == 0
+    photo, other = pixels(files / "photo.png"), pixels(files / "safe_landing.png")
+    same_picture(out, stylizer.stylize(photo, [style, other], weights=[3, 1]))
+    status, out = stylize(files, str(files / "mine.safetensors"), "--color-after")
+    assert status == 0
+    same_picture(out, match_color(stylizer.stylize(photo, style), photo))
 
 
 def test_transparency_is_kept(files):
