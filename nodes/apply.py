@@ -48,5 +48,5 @@ class Apply:
         host.show_text(node_id, *notes)
         if mask is not None:
             # As in 1.0.0, this mask takes the place of the one that VGG Encode was given; and it ends here.
-            content = content._replace(mask=None)
-        return (apply_style(content, style_of(style), alpha, channels, mask)._replace(mask=None),)
+            content = content.unmasked()
+        return (apply_style(content, style_of(style), alpha, channels, mask).unmasked(),)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..adain_core.errors import AdaINError, check_finite
 from ..adain_core.images.transparency import fill, mean_color
+from ..adain_core.method.adain import nonempty
 from . import host
 
 
@@ -29,6 +30,17 @@ def to_core(image: Tensor, name: str) -> Tensor:
     if image.shape[1] == 4:
         image = torch.cat([_filled(one[:, :3], one[:, 3:].clamp(0, 1)) for one in image.split(1)])
     return image.expand(-1, 3, -1, -1)
+
+
+def opacity_of(image: Tensor) -> Tensor | None:
+    """How much the pixels of an IMAGE with a fourth channel count in statistics, ``[B, H, W]`` 0..1.
+
+    None: all the same. Those of an image of which nothing can be seen count, too.
+    """
+    if image.shape[3] != 4:
+        return None
+    opacity = image[..., 3].float().clamp(0, 1)
+    return None if bool((opacity == 1).all()) else nonempty(opacity)
 
 
 def _filled(colour: Tensor, opacity: Tensor) -> Tensor:

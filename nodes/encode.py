@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..adain_core.method.adain import nonempty
 from . import execution, host
 from .convert import to_core
-from .inputs import TILE_SIZE
+from .inputs import STATISTICS_SIZE, TILE_SIZE
 from .masks import empty_samples, mask_or_none
 from .types import CATEGORY, ENCODER, FEATURES
 
@@ -38,11 +38,12 @@ class Encode:
                     },
                 ),
                 "tile_size": TILE_SIZE,
+                "statistics_size": STATISTICS_SIZE,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
-    def encode(self, encoder, image, mask=None, tile_size=0, node_id=None):
+    def encode(self, encoder, image, mask=None, tile_size=0, statistics_size=0, node_id=None):
         mask, notes = mask_or_none(mask, "statistics are taken everywhere")
         if mask is not None and (empty := empty_samples(mask)):
             # There are no values to average; the style of the whole picture is closer to what was meant than an error.
@@ -51,4 +52,5 @@ class Encode:
             ]
             mask = nonempty(mask)
         host.show_text(node_id, *notes)
-        return (execution.encode(encoder, to_core(image, "image"), mask, tile_size),)
+        pixels = to_core(image, "image")
+        return (execution.encode(encoder, pixels, mask, tile_size, statistics_size=statistics_size),)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..adain_core.errors import check_batch
 from ..adain_core.images import color
+from ..adain_core.images.resize import scale_short_side
 from ..adain_core.inference import frames, pipeline, refinement
 from ..adain_core.inference.fallback import smaller_when_out_of_memory
 from ..adain_core.inference.memory_estimates import GRADIENT_BYTES_PER_PIXEL, working_memory
@@ -36,11 +37,12 @@ def encode(
     tile_size: int = 0,
     progress: ProgressCallback | None = None,
     device: torch.device | None = None,
+    statistics_size: int = 0,
 ) -> Features:
     """`pipeline.encode` on ComfyUI's device; in smaller tiles if memory runs out.
 
     Args:
-        encoder, images, mask, tile_size, progress: as there; images ``[B, 3, H, W]``.
+        encoder, images, mask, tile_size, progress, statistics_size: as there; images ``[B, 3, H, W]``.
         device: where the features are kept; None: on the output device.
     """
     model = encoder.load(_request(images.shape[2] * images.shape[3]))
@@ -48,14 +50,24 @@ def encode(
     device = device or host.output_device()
 
     def run(tile_size: int, memory: int) -> Features:
-        return pipeline.encode(model, images, mask, tile_size, progress, device, memory)
+        return pipeline.encode(model, images, mask, tile_size, progress, device, memory, statistics_size)
 
     def shallow(region: Tensor | None) -> list[Statistics]:
         return _shallow_statistics(encoder, images, mask if region is None else region)
 
     features = _smaller_when_out_of_memory(run, tile_size, encoder.available_memory())
+    if features.shallow is None:
+        return features
     # Later, when they are asked for, ComfyUI may have moved the model.
-    return features if features.shallow is None else features._replace(shallow=shallow)
+    measured = features.measured
+    if measured is not None:
+
+        def shallow_there(region: Tensor | None) -> list[Statistics]:
+            there = scale_short_side(images, statistics_size)
+            return _shallow_statistics(encoder, there, mask if region is None else region)
+
+        measured = measured._replace(shallow=shallow_there)
+    return features._replace(shallow=shallow, measured=measured)
 
 
 def _shallow_statistics(
@@ -142,10 +154,12 @@ class ManagedPair:
         tile_size: int = 0,
         progress: ProgressCallback | None = None,
         memory: int | None = None,
+        statistics_size: int = 0,
     ) -> Features:
         """Features of images, kept where it suits their size. ComfyUI says how much memory there is."""
         device = self._features_device(images)
-        return encode(self._encoder, images, None, tile_size, progress or host.cancel_point, device)
+        progress = progress or host.cancel_point
+        return encode(self._encoder, images, None, tile_size, progress, device, statistics_size)
 
     def decode(
         self,
@@ -189,6 +203,9 @@ def stylize(
     preserve_color: bool = False,
     smoother: frames.Smoother | None = None,
     refine: int = 0,
+    style_size: int = 0,
+    detail_size: int = 0,
+    opacity: Tensor | None = None,
 ) -> Tensor:
     """`frames.stylize_frames` in one style, with a progress bar on the node.
 
@@ -205,7 +222,10 @@ def stylize(
         preserve_color=preserve_color,
         smoother=smoother,
         progress=host.progress_bar(1),
+        opacity=opacity,
         refine=refine,
+        style_size=style_size,
+        detail_size=detail_size,
     )
 
 

@@ -63,6 +63,34 @@ REFINE = (
         "closer to the style. Each takes several times as long as decoding; 0: none.",
     },
 )
+_SIZE = {"default": 0, "min": 0, "max": 8192, "step": 8}
+STYLE_SIZE = (
+    "INT",
+    {
+        **_SIZE,
+        "tooltip": "Short side in pixels at which the style image is seen, which sets the size of the strokes: smaller "
+        "ones give finer strokes, larger ones broader. 0: the image as it is.",
+    },
+)
+DETAIL_SIZE = (
+    "INT",
+    {
+        **_SIZE,
+        "advanced": True,
+        "tooltip": "Short side in pixels at which the content is measured, its picture unchanged in size: one below "
+        "the content's gives calmer, softer detail. 0, or more than it has: the content as it is.",
+    },
+)
+STATISTICS_SIZE = (
+    "INT",
+    {
+        **_SIZE,
+        "advanced": True,
+        "tooltip": "Short side in pixels at which statistics are taken, the features unchanged in size. For a style it "
+        "sets the size of the strokes; for a content, one below its own gives calmer, softer detail. 0: the image as "
+        "it is.",
+    },
+)
 TILE_SIZE = (
     "INT",
     {

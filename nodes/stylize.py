@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..adain_core.models.bundled import DEFAULT_PAIR
 from . import execution, host
-from .convert import to_comfy, to_core
-from .inputs import ALPHA, MASK, PAIR, REFINE
+from .convert import opacity_of, to_comfy, to_core
+from .inputs import ALPHA, DETAIL_SIZE, MASK, PAIR, REFINE, STYLE_SIZE
 from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY
@@ -41,16 +41,29 @@ class Stylize:
                 ),
                 "pair": PAIR,
                 "refine": REFINE,
+                "style_size": STYLE_SIZE,
+                "detail_size": DETAIL_SIZE,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
     def stylize(
-        self, content, style, alpha, mask=None, preserve_color=False, pair=DEFAULT_PAIR, refine=0, node_id=None
+        self,
+        content,
+        style,
+        alpha,
+        mask=None,
+        preserve_color=False,
+        pair=DEFAULT_PAIR,
+        refine=0,
+        style_size=0,
+        detail_size=0,
+        node_id=None,
     ):
         encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
         host.show_text(node_id, *notes)
         pixels, style = to_core(content, "content"), to_core(style, "style")
         given = (pixels, style, alpha, mask, preserve_color)
-        return (to_comfy(execution.stylize(encoder, decoder, *given, refine=refine), content),)
+        more = {"refine": refine, "style_size": style_size, "detail_size": detail_size, "opacity": opacity_of(content)}
+        return (to_comfy(execution.stylize(encoder, decoder, *given, **more), content),)

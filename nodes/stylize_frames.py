@@ -6,8 +6,8 @@ from ..adain_core.models.bundled import DEFAULT_PAIR
 from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.smoothing import TemporalSmoother
 from . import execution, host
-from .convert import to_comfy, to_core
-from .inputs import ALPHA, FLOW, MASK, NO_OPENCV, PAIR, REFINE, SMOOTHING
+from .convert import opacity_of, to_comfy, to_core
+from .inputs import ALPHA, DETAIL_SIZE, FLOW, MASK, NO_OPENCV, PAIR, REFINE, SMOOTHING, STYLE_SIZE
 from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY
@@ -45,6 +45,8 @@ class StylizeFrames:
                 ),
                 "pair": PAIR,
                 "refine": REFINE,
+                "style_size": STYLE_SIZE,
+                "detail_size": DETAIL_SIZE,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
@@ -60,6 +62,8 @@ class StylizeFrames:
         preserve_color=False,
         pair=DEFAULT_PAIR,
         refine=0,
+        style_size=0,
+        detail_size=0,
         node_id=None,
     ):
         encoder, decoder = shared_pair(pair)
@@ -71,4 +75,5 @@ class StylizeFrames:
         smoother = TemporalSmoother(smoothing, flow)
         pixels, style = to_core(content, "content"), to_core(style, "style")
         given = (pixels, style, alpha, mask, preserve_color, smoother)
-        return (to_comfy(execution.stylize(encoder, decoder, *given, refine=refine), content),)
+        more = {"refine": refine, "style_size": style_size, "detail_size": detail_size, "opacity": opacity_of(content)}
+        return (to_comfy(execution.stylize(encoder, decoder, *given, **more), content),)

@@ -17,7 +17,7 @@ from ..adain_core.video.writer import MAX_CRF
 from . import host
 from .convert import to_core
 from .execution import ManagedPair
-from .inputs import ALPHA, FLOW, NO_OPENCV, PAIR, REFINE, SMOOTHING
+from .inputs import ALPHA, DETAIL_SIZE, FLOW, NO_OPENCV, PAIR, REFINE, SMOOTHING, STYLE_SIZE
 from .loaders import shared_pair
 from .types import CATEGORY
 from .video_files import FOLDER, reader_of, result_path
@@ -79,12 +79,26 @@ class StylizeVideo:
                 ),
                 "pair": PAIR,
                 "refine": REFINE,
+                "style_size": STYLE_SIZE,
+                "detail_size": DETAIL_SIZE,
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
     def stylize(
-        self, content, style, alpha, smoothing, flow, keys="", crf=18.0, pair=DEFAULT_PAIR, refine=0, node_id=None
+        self,
+        content,
+        style,
+        alpha,
+        smoothing,
+        flow,
+        keys="",
+        crf=18.0,
+        pair=DEFAULT_PAIR,
+        refine=0,
+        style_size=0,
+        detail_size=0,
+        node_id=None,
     ):
         notes = []
         if flow and not flow_available():
@@ -93,7 +107,7 @@ class StylizeVideo:
         models = ManagedPair(*shared_pair(pair), host.compute_device())
         styles = list(to_core(style, "style").float().split(1))
         controls = {"alpha": alpha, "crf": crf, "smooth": smoothing, "flow": flow and smoothing > 0, "compile": False}
-        controls["refine"] = refine
+        controls |= {"refine": refine, "style_size": style_size, "detail_size": detail_size}
         frames, reader = _frames_of(keys), reader_of(content)
         if reader.remark:
             notes.append(f"The video: {reader.remark}.")

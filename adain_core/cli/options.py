@@ -87,6 +87,17 @@ def color_match(options: argparse.Namespace) -> ColorMatch:
     return ColorMatch(options.color_method or METHODS[0], strength, options.color_after)
 
 
+def add_detail_size_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--detail-size",
+        type=int,
+        default=0,
+        metavar="N",
+        help="take the content's statistics at this short side: one below the content's calms fine detail; 0: as it is "
+        "(default: %(default)s)",
+    )
+
+
 def add_refine_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--refine",

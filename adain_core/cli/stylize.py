@@ -9,6 +9,7 @@ from tqdm import tqdm
 from ..inference.stylize_file import FileJob, stylize_file
 from .options import (
     add_color_options,
+    add_detail_size_option,
     add_model_options,
     add_precision_option,
     add_refine_option,
@@ -42,6 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_color_options(parser)
     add_refine_option(parser)
     add_style_size_option(parser)
+    add_detail_size_option(parser)
     parser.add_argument(
         "--max-memory",
         metavar="AMOUNT",
@@ -65,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
         options.style_size,
         options.refine,
         color_match(options),
+        options.detail_size,
     )
     allowed = None if options.max_memory is None else parse_bytes(options.max_memory)
     stylizer = load_stylizer(options, options.precision)

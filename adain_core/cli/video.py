@@ -11,6 +11,7 @@ from ..inference.stylize_file import load_styles
 from ..method.style import check_style_size
 from ..video.job import VideoJob
 from .options import (
+    add_detail_size_option,
     add_model_options,
     add_precision_option,
     add_refine_option,
@@ -40,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="one per style: the frame, counted from 0, at which it is reached; in between styles blend",
     )
     add_style_size_option(parser)
+    add_detail_size_option(parser)
     parser.add_argument(
         "--crf",
         type=float,
@@ -88,6 +90,7 @@ def run(options: argparse.Namespace) -> None:
         flow=options.flow,
         compile=options.compile,
         refine=options.refine,
+        detail_size=options.detail_size,
     )
     if job.reader.remark:
         print(f"warning: {options.source}: {job.reader.remark}", file=sys.stderr)

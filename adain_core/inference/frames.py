@@ -14,10 +14,11 @@ from torch import Tensor
 
 from ..errors import AdaINError, check_batch
 from ..images.color import match_color
+from ..images.resize import scale_short_side
 from ..method.adain import check_alpha
 from ..method.features import Features
 from ..method.spatial_masks import to_feature_grid, visible_positions
-from ..method.style import Style
+from ..method.style import Style, check_style_size
 from ..progress import ProgressCallback, stage
 from .applications import Application, check_controls, plan_applications, where_visible_only
 from .compositing import composite, stylized_share
@@ -39,6 +40,7 @@ class Models(Protocol):
         tile_size: int = 0,
         progress: ProgressCallback | None = None,
         memory: int | None = None,
+        statistics_size: int = 0,
     ) -> Features:
         """As `pipeline.encode`."""
 
@@ -96,6 +98,8 @@ def stylize_frames(
     memory: int | None = None,
     opacity: Tensor | None = None,
     refine: int = 0,
+    style_size: int = 0,
+    detail_size: int = 0,
 ) -> Tensor:
     """Stylizes images, or the frames of one video in their order.
 
@@ -115,6 +119,10 @@ def stylize_frames(
         opacity: how much the content's pixels count in its statistics, ``[B or 1, H, W]`` or ``[H, W]`` 0..1, some
             above 0 in each. Where it is 0 nothing is stylized. None: all the same.
         refine: steps of `refinement.refine` after the decoder.
+        style_size: the short side, pixels, at which style images are seen, which sets the size of the strokes; 0: as
+            they are.
+        detail_size: the short side, pixels, at which the content's statistics are taken, see `content_statistics`; one
+            below the content's calms fine detail. 0, or more than it has: as it is.
 
     Returns:
         ``[B, 3, H, W]`` float32 RGB 0..1, where the models put their results.
@@ -124,6 +132,8 @@ def stylize_frames(
     """
     check_alpha(alpha)
     check_controls(len(styles), weights, len(masks))
+    check_style_size(style_size)
+    check_style_size(detail_size, "detail size")
     count = content.shape[0]
     for style in styles:
         check_batch("style", _batch(style), count)
@@ -149,18 +159,19 @@ def stylize_frames(
         encoded = []
         for k, style in enumerate(styles):
             if k not in known:
-                known[k] = _encoded(models, style, chunk, images if preserve_color else None, ticks.next(), memory)
+                colors = images if preserve_color else None
+                known[k] = _encoded(models, style, chunk, colors, style_size, ticks.next(), memory)
             else:
                 ticks.skip()
             encoded.append(known[k])
             if preserve_color or _batch(style) > 1:
                 del known[k]
         applications = plan_applications(encoded, weights, [part_of(mask, chunk) for mask in masks])
-        features = models.encode(images, progress=ticks.next(), memory=memory)
+        seen_at = smaller_side(detail_size, images.shape)
+        features = models.encode(images, progress=ticks.next(), memory=memory, statistics_size=seen_at)
         if opacity is not None:
             part = part_of(opacity[None] if opacity.ndim == 2 else opacity, chunk)
-            weight = to_feature_grid(part, features.size).to(features.tensor.device)
-            features = features._replace(mask=weight)
+            features = weighted(features, part)
             applications = where_visible_only(applications, visible_positions(part))
         cuts: list[bool] = []
         if smoother is None:
@@ -264,6 +275,22 @@ def _refined_and_blended(
     return torch.cat(blended)
 
 
+def weighted(features: Features, opacity: Tensor) -> Features:
+    """Features whose positions count in statistics as much as can be seen of them.
+
+    Args:
+        opacity: over the image, ``[B or 1, h, w]`` 0..1.
+    """
+    measured = None if features.measured is None else weighted(features.measured, opacity)
+    mask = to_feature_grid(opacity, features.size).to(features.tensor.device)
+    return features._replace(mask=mask, measured=measured)
+
+
+def smaller_side(side: int, shape: Sequence[int]) -> int:
+    """A side in pixels if images ``[.., H, W]`` are larger than that, else 0."""
+    return side if side < min(shape[-2:]) else 0
+
+
 def chunks(count: int) -> list[slice]:
     """A batch's samples, a few at a time; one empty chunk of an empty batch."""
     return [slice(start, min(start + _CHUNK, count)) for start in range(0, max(count, 1), _CHUNK)]
@@ -283,17 +310,19 @@ def _encoded(
     style: Tensor | Style,
     chunk: slice,
     colors: Tensor | None,
+    size: int,
     progress: ProgressCallback | None,
     memory: int | None,
 ) -> Style:
-    """The style of a chunk's images, with these colours."""
+    """The style of a chunk's images, with these colours and at this size."""
     if isinstance(style, Style):
-        if colors is not None:
-            raise AdaINError("preserve_color: expected style images, found an encoded style")
+        for name, given in (("preserve_color", colors is not None), ("style size", size != 0)):
+            if given:
+                raise AdaINError(f"{name}: expected style images, found an encoded style")
         if style.batch == 1:
             return style
         return style.part(chunk)
-    images = part_of(style, chunk)
+    images = scale_short_side(part_of(style, chunk), size)
     if colors is not None:
         images = match_color(images.expand(len(colors), -1, -1, -1), colors.to(images.device))
     return models.encode(images, progress=progress, memory=memory).style

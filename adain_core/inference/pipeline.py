@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from ..errors import check_batch
+from ..images.resize import scale_short_side
 from ..memory import budget
-from ..method.adain import adain, nonempty
+from ..method.content_statistics import apply_on_grid
 from ..method.features import STRIDE, Features, feature_size
-from ..method.normalization import Statistics, channel_statistics, check_not_empty
-from ..method.spatial_masks import to_feature_grid, where_visible
-from ..method.style import Style, check_same_encoder
+from ..method.normalization import Statistics, check_not_empty
+from ..method.spatial_masks import to_feature_grid
+from ..method.style import Style, check_same_encoder, check_style_size
 from ..models.decoder import check_features
 from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import check_images
@@ -41,6 +42,7 @@ def encode(
     progress: ProgressCallback | None = None,
     device: torch.device | str | None = None,
     memory: int | None = None,
+    statistics_size: int = 0,
 ) -> Features:
     """Encodes images on the encoder's device.
 
@@ -52,15 +54,18 @@ def encode(
         progress: called after each tile.
         device: where the features are collected; None: on the encoder's device.
         memory: bytes the computation may take; None: most of what is free.
+        statistics_size: the short side, pixels, at which style and statistics are taken: the images are encoded at
+            that size, too, see `Features.measured`; 0: as they are.
 
     Returns:
         Features.
 
     Raises:
-        AdaINError: images or mask of another shape, a mask batch that does not fit, quoting both sizes, or an empty
-            mask.
+        AdaINError: images or mask of another shape, a mask batch that does not fit, quoting both sizes, an empty
+            mask, or a statistics size below 0.
     """
     check_images(images)
+    check_style_size(statistics_size, "statistics size")
     batch, _, height, width = images.shape
     weights = None
     if mask is not None:
@@ -88,7 +93,12 @@ def encode(
     def shallow(region: Tensor | None) -> list[Statistics]:
         return shallow_statistics(encoder, images, mask if region is None else region, tile_size, memory)
 
-    return Features(tensor, (height, width), encoder.fingerprint, weights, shallow if has_layers(encoder) else None)
+    layers = shallow if has_layers(encoder) else None
+    measured = None
+    if statistics_size not in (0, min(height, width)):
+        scaled = scale_short_side(images, statistics_size)
+        measured = encode(encoder, scaled, mask, tile_size, device=device, memory=memory)
+    return Features(tensor, (height, width), encoder.fingerprint, weights, layers, measured)
 
 
 @torch.inference_mode()
@@ -102,7 +112,7 @@ def apply_style(
     """AdaIN on features, on the content's device.
 
     Args:
-        content: the content's features. Their mask, such as the content's opacity, weights their statistics.
+        content: the content's features, normalized by their `content_statistics`.
         style: what they shall look like; a batch of 1 is broadcast.
         alpha: content-style trade-off, 0..1.
         channels: channel mask ``[C]``, 0..1.
@@ -115,13 +125,7 @@ def apply_style(
     check_same_encoder(content.encoder_id, style.encoder_id)
     if mask is not None:
         mask = _on_feature_grid(mask, content.size, content.tensor.shape[0])
-    known = content.statistics if mask is None and alpha else None
-    if mask is not None and content.mask is not None and alpha:
-        weights = where_visible(mask.to(content.tensor.device, torch.float32), content.mask)
-        known = channel_statistics(content.tensor, nonempty(weights))
-    statistics = style.to(content.tensor.device).statistics
-    tensor = adain(content.tensor, statistics, alpha, channels, mask, known)
-    return content._replace(tensor=tensor)
+    return apply_on_grid(content, style.to(content.tensor.device).statistics, alpha, channels, mask)
 
 
 @torch.inference_mode()

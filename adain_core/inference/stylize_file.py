@@ -32,6 +32,7 @@ from ..models.style_library import find_style, is_style_file
 from ..progress import ProgressCallback
 from .applications import check_controls, plan_applications
 from .compositing import composite, stylized_share
+from .frames import smaller_side, weighted
 from .memory_estimates import color_memory, picture_memory, whole_memory
 from .refinement import check_refinement
 from .stylizer import Stylizer
@@ -55,6 +56,7 @@ class FileJob:
         color: how: in the style images first, or in the result.
         style_size: style images are scaled to this short side, pixels; 0: as they are.
         refine: steps of `refinement.refine` after the decoder.
+        detail_size: the content's statistics are taken at this short side, pixels; 0, or more than it has: as it is.
 
     Raises:
         AdaINError: a value outside its range, numbers that do not fit, or an output that cannot be written.
@@ -70,12 +72,14 @@ class FileJob:
     style_size: int = DEFAULT_STYLE_SIZE
     refine: int = 0
     color: ColorMatch = field(default_factory=ColorMatch)
+    detail_size: int = 0
 
     def __post_init__(self) -> None:
         check_writable(self.output)
         check_alpha(self.alpha)
         check_controls(len(self.styles), self.weights, len(self.masks))
         check_style_size(self.style_size)
+        check_style_size(self.detail_size, "detail size")
         encoded = [path for path in self.styles if is_style_file(path)]
         if self.colors_before and encoded:
             raise AdaINError(
@@ -189,6 +193,7 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
             progress=progress,
             opacity=content.weights,
             refine=job.refine,
+            detail_size=job.detail_size,
         )
         result = _recolored(job, content, result, masks)
     save_picture(job.output, replace(content, pixels=result))
@@ -226,6 +231,7 @@ def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: Progress
             memory,
             Path(folder),
             progress,
+            _seen_smaller(job, content, source.size),
         )
     made = _recolored(job, content, result.pixels, masks) if job.alpha > 0 else result.pixels
     save_picture(job.output, replace(content, pixels=made))
@@ -254,7 +260,8 @@ def _file_to_file(
     colors = Picture(*content.sample()) if job.colors_before else None
     with _scratch_folder(job.output) as folder:
         result = LargeResult(job.output, content.size, Path(folder))
-        _in_tiles(stylizer, job, source, result, colors, weights, share, opacity, memory, Path(folder), progress)
+        given = colors, weights, share, opacity, memory, Path(folder), progress
+        _in_tiles(stylizer, job, source, result, *given, _seen_smaller(job, content, content.size))
         result.save(content.opacity)
 
 
@@ -277,7 +284,12 @@ def _in_tiles(
     memory: int,
     folder: Path,
     progress: ProgressCallback | None,
+    seen: Picture | None,
 ) -> None:
+    measured = None
+    if seen is not None:
+        measured = stylizer.encode(seen.filled, memory=min(memory, budget(stylizer.device)))
+        measured = measured if seen.weights is None else weighted(measured, seen.weights)
     applications = plan_applications(_encoded_styles(stylizer, job, colors, memory), job.weights, masks)
     stylize_stream(
         stylizer,
@@ -290,7 +302,16 @@ def _in_tiles(
         share=share,
         opacity=opacity,
         progress=progress,
+        measured=measured,
     )
+
+
+def _seen_smaller(job: FileJob, content: Picture | LargeImage, size: tuple[int, int]) -> Picture | None:
+    """The content at the size its statistics are taken at; None where that is its own."""
+    side = smaller_side(job.detail_size, size)
+    if not side:
+        return None
+    return content.scaled(side) if isinstance(content, LargeImage) else scaled(content, side)
 
 
 def _encoded_styles(stylizer: Stylizer, job: FileJob, colors: Picture | None, memory: int) -> list[Style]:

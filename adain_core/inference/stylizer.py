@@ -12,10 +12,11 @@ from torch import Tensor
 from ..devices import parse_device, parse_precision
 from ..errors import check_finite
 from ..images.color import ColorMatch
+from ..images.resize import scale_short_side
 from ..memory import budget
 from ..method.features import Features
 from ..method.spatial_masks import to_size
-from ..method.style import ShallowStatistics, Style, check_same_encoder
+from ..method.style import ShallowStatistics, Style, check_same_encoder, check_style_size
 from ..models.bundled import DEFAULT_PAIR, load_pair
 from ..models.model_files import AnyDecoder, AnyEncoder
 from ..progress import ProgressCallback
@@ -85,11 +86,14 @@ class Stylizer:
         tile_size: int = 0,
         progress: ProgressCallback | None = None,
         memory: int | None = None,
+        statistics_size: int = 0,
     ) -> Features:
         """Features of images ``[B, 3, H, W]`` RGB 0..1, see `pipeline.encode`; in smaller tiles if memory runs out."""
 
         def run(tile_size: int, memory: int) -> Features:
-            return encode(self.encoder, images, mask, tile_size, progress, memory=memory)
+            return encode(
+                self.encoder, images, mask, tile_size, progress, memory=memory, statistics_size=statistics_size
+            )
 
         return smaller_when_out_of_memory(run, tile_size, budget(self.device) if memory is None else memory)
 
@@ -103,6 +107,7 @@ class Stylizer:
         colors_opacity: Tensor | None = None,
         layers: bool = False,
         color_match: ColorMatch | None = None,
+        size: int = 0,
     ) -> Style:
         """The style of images ``[B, 3, H, W]``: their features' statistics, a few kilobytes.
 
@@ -114,7 +119,14 @@ class Stylizer:
             layers: take the statistics at relu1_1, relu2_1 and relu3_1, too, for a style to refine toward; half as
                 much work again.
             color_match: how they get them; None: by mean and covariance.
+            size: the short side, pixels, at which the images are seen, which sets the size of the strokes; 0: as they
+                are.
+
+        Raises:
+            AdaINError: anything above that does not fit.
         """
+        check_style_size(size)
+        images = scale_short_side(images, size)
         if colors is not None:
             if images.shape[0] == 1:
                 images = images.expand(colors.shape[0], -1, -1, -1)
@@ -171,6 +183,8 @@ class Stylizer:
         progress: ProgressCallback | None = None,
         opacity: Tensor | None = None,
         refine: int = 0,
+        style_size: int = 0,
+        detail_size: int = 0,
     ) -> Tensor:
         """The content in that style.
 
@@ -192,6 +206,10 @@ class Stylizer:
                 None: all the same.
             refine: steps of gradient descent on the picture after the decoder, see `refinement.refine`: ten bring
                 colours and texture much closer to the style. Encoded styles need ``layers=True``.
+            style_size: scale style images to this short side, pixels, which sets the size of the strokes: larger images
+                give broader ones. 0: as they are; needs style images, too.
+            detail_size: take the content's statistics at this short side, pixels; one below the content's calms fine
+                detail. 0, or more than it has: as it is.
 
         Returns:
             ``[B, 3, H, W]`` RGB 0..1.
@@ -220,4 +238,6 @@ class Stylizer:
             memory,
             opacity,
             refine,
+            style_size,
+            detail_size,
         )

@@ -18,10 +18,11 @@ from torch import Tensor
 from ..errors import AdaINError
 from ..memory import budget
 from ..method.adain import adain, check_alpha
-from ..method.features import STRIDE, feature_size
+from ..method.content_statistics import apply_on_grid, content_statistics, livelier
+from ..method.features import STRIDE, Features, feature_size
 from ..method.normalization import Statistics
 from ..method.running_statistics import RunningStatistics
-from ..method.spatial_masks import where_visible
+from ..method.spatial_masks import to_size, where_visible
 from ..method.style import check_same_encoder
 from ..progress import ProgressCallback
 from .applications import Application, where_visible_only
@@ -114,6 +115,7 @@ def stylize_stream(
     share: Share | None = None,
     opacity: Tensor | None = None,
     progress: ProgressCallback | None = None,
+    measured: Features | None = None,
 ) -> None:
     """Encode, AdaIN and decode, tile by tile; equal to `Stylizer.stylize` up to rounding.
 
@@ -131,6 +133,7 @@ def stylize_stream(
         opacity: how much the content counts in its statistics, on the feature grid as masks are, some of it above 0.
             Where it is 0 nothing is stylized. None: everywhere the same.
         progress: called with (done, total) after each tile of each pass.
+        measured: the content's features at another size, see `content_statistics`.
 
     Raises:
         AdaINError: alpha outside 0..1, a style of another encoder, a decoder with instance normalization, too little
@@ -182,13 +185,19 @@ def stylize_stream(
         tell()
     ready: list[_Prepared] = []
     for (style, mask), weight in zip(pending, weights, strict=True):
+        target = style.to(stylizer.device).statistics
         if ready:  # what the applications so far made of the content has statistics of its own
             running = RunningStatistics()
             for tile in to_encode:
                 features = _apply(store.read(tile.inner).to(stylizer.device), ready, tile.inner, alpha, channels)
                 running.add(features, _cut(weight, tile.inner))
                 tell()
-        ready.append(_Prepared(style.to(stylizer.device).statistics, mask, running.statistics()))
+        known = running.statistics()
+        if measured is not None:
+            region = None if mask is None else to_size(mask, (measured.tensor.shape[2], measured.tensor.shape[3]))
+            known = livelier(content_statistics(measured, region), known)
+            measured = apply_on_grid(measured, target, alpha, channels, region, known)
+        ready.append(_Prepared(target, mask, known))
     decode = fast(stylizer.decoder)
     for tile in to_decode:
         features = _apply(store.read(tile.outer).to(stylizer.device), ready, tile.outer, alpha, channels)

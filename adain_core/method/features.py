@@ -24,6 +24,7 @@ class _Features(NamedTuple):
     encoder_id: str
     mask: Tensor | None = None
     shallow: Callable[[Tensor | None], Sequence[Statistics]] | None = None
+    measured: Features | None = None
 
 
 class Features(_Features):
@@ -38,16 +39,24 @@ class Features(_Features):
         mask: weights over space ``[B or 1, h, w]`` for the statistics; None: every position counts the same.
         shallow: takes the encoded image's statistics at relu1_1, relu2_1 and relu3_1, which only refining needs: inside
             a mask ``[B or 1, h, w]`` over the image; None: inside the one it was encoded with. None: unknown.
+        measured: the same image's features at another size, which say its style and what as a content it is
+            normalized by, see `content_statistics`; None: these do.
     """
 
     @cached_property
     def statistics(self) -> Statistics:
-        """Channel mean and standard deviation, ``[B, C]`` each, computed once."""
+        """Channel mean and standard deviation of the tensor, ``[B, C]`` each, computed once."""
         return RunningStatistics().add(self.tensor, self.mask).statistics()
+
+    def unmasked(self) -> Features:
+        """The same features with statistics of everything, at both sizes."""
+        return self._replace(mask=None, measured=None if self.measured is None else self.measured.unmasked())
 
     @property
     def style(self) -> Style:
-        """These features as a style: their statistics."""
+        """These features as a style: their statistics, or those at the size they are measured at."""
+        if self.measured is not None:
+            return self.measured.style
         take = self.shallow
         shallow = None if take is None else ShallowStatistics(lambda: take(None))
         return Style(self.statistics, self.encoder_id, shallow=shallow)

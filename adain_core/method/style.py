@@ -165,7 +165,7 @@ def check_same_encoder(first: str, *others: str) -> None:
             )
 
 
-def check_style_size(side: int) -> None:
-    """Raises AdaINError unless a style image's short side is 0 (the image as it is) or a number of pixels."""
+def check_style_size(side: int, name: str = "style size") -> None:
+    """Raises AdaINError unless the short side at which an image is seen is 0 (as it is) or a number of pixels."""
     if side < 0:
-        raise AdaINError(f"style size: expected 0 or a number of pixels, found {side}")
+        raise AdaINError(f"{name}: expected 0 or a number of pixels, found {side}")

@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError
+from ..images.resize import scale_short_side
 from ..inference.fast.forward import compile_from_now_on
 from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
 from ..inference.refinement import check_refinement
 from ..method.adain import check_alpha
+from ..method.style import check_style_size
 from ..models.model_files import AnyDecoder, AnyEncoder, fingerprint
 from ..threads import prefetch
 from .animation import open_video
@@ -68,6 +70,7 @@ class VideoJob:
         flow: with smooth: blend outputs along the optical flow too.
         compile: compile the models for the frames' size, see `inference.fast.compiled`.
         refine: steps of `inference.refinement` for each frame.
+        style_size, detail_size: as in `inference.frames.stylize_frames`.
 
     Attributes:
         done: frames finished so far, those of an earlier run included.
@@ -92,9 +95,13 @@ class VideoJob:
         flow: bool = False,
         compile: bool = False,
         refine: int = 0,
+        style_size: int = 0,
+        detail_size: int = 0,
     ) -> None:
         check_refinement(refine, models.encoder)
-        self.refine = refine
+        check_style_size(style_size)
+        check_style_size(detail_size, "detail size")
+        self.refine, self.detail_size = refine, detail_size
         self.models, self.alpha, self.crf = models, check_alpha(alpha), crf
         if not 0 <= crf <= MAX_CRF:
             raise AdaINError(f"crf: expected a number from 0 (best) to {MAX_CRF}, found {crf}")
@@ -110,8 +117,9 @@ class VideoJob:
             raise AdaINError(f"{output}: expected another file than the source, found the same")
         check_container(self.output, self.source, self.reader.info)
         controls = {"alpha": alpha, "crf": crf, "smooth": smooth, "flow": flow, "compile": compile, "refine": refine}
+        controls |= {"style_size": style_size, "detail_size": detail_size}
         self.segments = SegmentFolder(self.output, video_settings(models, self.reader, styles, keys, **controls))
-        self.track = StyleTrack([models.encode(pixels).style for pixels in styles], keys)
+        self.track = StyleTrack([models.encode(scale_short_side(x, style_size)).style for x in styles], keys)
         if compile:  # not before: each style image may have a size of its own
             compile_from_now_on(models.encoder)
             compile_from_now_on(models.decoder)
@@ -174,7 +182,13 @@ class VideoJob:
             pixels = levels / largest
             style = self.track.at(number)
             result = stylize_frames(
-                self.models, pixels, [style], self.alpha, smoother=self.smoother, refine=self.refine
+                self.models,
+                pixels,
+                [style],
+                self.alpha,
+                smoother=self.smoother,
+                refine=self.refine,
+                detail_size=self.detail_size,
             )
             if self.smoother is not None and (number + 1) % SEGMENT_FRAMES == 0:
                 self._states[number // SEGMENT_FRAMES] = self.smoother.state()

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from ..errors import AdaINError, check_batch
 from ..images.resize import scale_short_side
-from ..method.adain import adain, nonempty
+from ..method.adain import adain
+from ..method.content_statistics import content_statistics
 from ..method.features import Features
-from ..method.normalization import Statistics, channel_statistics
+from ..method.normalization import Statistics
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_same_encoder
 from ..progress import ProgressCallback
@@ -103,10 +104,10 @@ class TemporalSmoother:
             region = region.expand(len(empty), -1, -1)
             empty = (region <= 0).flatten(1).all(dim=1).tolist()
         cuts = [self._cuts.add(frame) for frame in torch.split(content.tensor, 1)]
-        known = self._smooth(_statistics(content, region), cuts, empty)
+        known = self._smooth(content_statistics(content, region), cuts, empty)
         target = style.to(content.tensor.device).statistics
         stylized = adain(content.tensor, target, alpha, channels, region, known)
-        return content._replace(tensor=stylized, mask=None), cuts
+        return content._replace(tensor=stylized, mask=None, measured=None), cuts
 
     @torch.inference_mode()
     def blend(
@@ -194,13 +195,6 @@ class TemporalSmoother:
                 self._statistics = None if none else now
             smoothed.append(now)
         return Statistics(*(torch.cat(parts) for parts in zip(*smoothed, strict=True)))
-
-
-def _statistics(content: Features, region: Tensor | None) -> Statistics:
-    """The content's statistics, inside the mask if there is one; of the whole sample where its mask is empty."""
-    if region is None:
-        return content.statistics
-    return channel_statistics(content.tensor, nonempty(region))
 
 
 def _reduced(frame: Tensor) -> Tensor:

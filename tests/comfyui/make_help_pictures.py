@@ -152,6 +152,24 @@ def preserve_color(s: Stylizer) -> Image.Image:
     return row([content, *(s.stylize(content, style, preserve_color=keep) for keep in (False, True))])
 
 
+def style_size(s: Stylizer) -> Image.Image:
+    """A part of the results, at their own size."""
+    content, style = square("content_coffee", 512), load_picture(EXAMPLES / "style_starry_night.jpg").pixels
+    sizes = (128, 256, 512)
+    return row([part(s.stylize(content, style, style_size=size)) for size in sizes], [str(size) for size in sizes])
+
+
+def detail_size(s: Stylizer) -> Image.Image:
+    content, style = square("content_coffee", 512), square("style_starry_night", 512)
+    sizes = (0, 256, 64)
+    return row([part(s.stylize(content, style, detail_size=size)) for size in sizes], [str(size) for size in sizes])
+
+
+def part(image: Tensor, side: int = 240) -> Tensor:
+    """The left part of a picture, amid its height."""
+    return image[..., 130 : 130 + side, 60 : 60 + side]
+
+
 def fitted_style(s: Stylizer) -> Image.Image:
     images = [square(f"style_{name}") for name in ("starry_night", "paint_brushes")]
     content = square("content_chelsea")
@@ -202,6 +220,8 @@ KNOBS: dict[str, Callable[[Stylizer], Image.Image]] = {
     "style_mix": style_mix,
     "match_color": match_colors,
     "preserve_color": preserve_color,
+    "style_size": style_size,
+    "detail_size": detail_size,
     "fit_style": fitted_style,
     "reconstruction": reconstruction,
     "examples": examples,

@@ -16,7 +16,7 @@ from adain_core.method.spatial_masks import to_feature_grid
 CONTRACT = {
     "AdaINEncoderLoader": (["encoder_name"], [], ["ADAIN_ENCODER"]),
     "AdaINDecoderLoader": (["decoder_name"], [], ["ADAIN_DECODER"]),
-    "AdaINVGGEncode": (["encoder", "image"], ["mask", "tile_size"], ["ADAIN_FEATURES"]),
+    "AdaINVGGEncode": (["encoder", "image"], ["mask", "tile_size", "statistics_size"], ["ADAIN_FEATURES"]),
     "AdaINApply": (["content", "style", "alpha"], ["mask", "channels"], ["ADAIN_FEATURES"]),
     "AdaINStyleMix": (
         ["style_1", "weight_1"],
@@ -39,15 +39,19 @@ CONTRACT = {
         ["alpha", "mask", "style_weight", "tile_size"],
         ["IMAGE"],
     ),
-    "AdaINStylize": (["content", "style", "alpha"], ["mask", "preserve_color", "pair", "refine"], ["IMAGE"]),
+    "AdaINStylize": (
+        ["content", "style", "alpha"],
+        ["mask", "preserve_color", "pair", "refine", "style_size", "detail_size"],
+        ["IMAGE"],
+    ),
     "AdaINStylizeFrames": (
         ["content", "style", "alpha", "smoothing", "flow"],
-        ["mask", "preserve_color", "pair", "refine"],
+        ["mask", "preserve_color", "pair", "refine", "style_size", "detail_size"],
         ["IMAGE"],
     ),
     "AdaINStylizeVideo": (
         ["content", "style", "alpha", "smoothing", "flow"],
-        ["keys", "crf", "pair", "refine"],
+        ["keys", "crf", "pair", "refine", "style_size", "detail_size"],
         ["VIDEO"],
     ),
     "AdaINTrainDecoder": (
@@ -143,11 +147,13 @@ def test_contract_is_of_every_node_and_combo(nodes):
 
 
 RARE = {
-    "AdaINVGGEncode": {"tile_size"},
+    "AdaINVGGEncode": {"tile_size", "statistics_size"},
     "AdaINDecode": {"tile_size"},
     "AdaINRefine": {"style_weight", "tile_size"},
     "AdaINSaveStyle": {"author", "license"},
-    "AdaINStylizeVideo": {"keys", "crf"},
+    "AdaINStylize": {"detail_size"},
+    "AdaINStylizeFrames": {"detail_size"},
+    "AdaINStylizeVideo": {"keys", "crf", "detail_size"},
     "AdaINTrainDecoder": {
         *("learning_rate", "seed", "resume", "save_every", "preview_every", "style_loss", "normalization"),
         *("guards", "augment_styles", "content_path", "style_path"),
