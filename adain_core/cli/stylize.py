@@ -40,6 +40,26 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="M",
         help="where to stylize (white); with several styles one mask for all or one per style",
     )
+    parser.add_argument(
+        "--feather",
+        type=float,
+        default=0.0,
+        metavar="PIXELS",
+        help="soft edges of that width for the masks (default: the masks as they are)",
+    )
+    parser.add_argument(
+        "--style-mask",
+        nargs="+",
+        default=[],
+        metavar="M",
+        help="where the style images' statistics are taken (white), one per style (default: everywhere)",
+    )
+    parser.add_argument(
+        "--channels",
+        metavar="LIST",
+        help="which feature channels take the style: channels, ranges or names of clusters, each with its weight, such "
+        "as '0-63, 64-127:0.5' (default: all)",
+    )
     add_color_options(parser)
     add_refine_option(parser)
     add_style_size_option(parser)
@@ -68,6 +88,9 @@ def run(options: argparse.Namespace) -> None:
         options.refine,
         color_match(options),
         options.detail_size,
+        options.feather,
+        options.style_mask,
+        options.channels,
     )
     allowed = None if options.max_memory is None else parse_bytes(options.max_memory)
     stylizer = load_stylizer(options, options.precision)

@@ -117,7 +117,11 @@ def count_pixels(path: str | Path) -> int:
 
 def load_mask(path: str | Path) -> Tensor:
     """Reads a mask: ``[1, H, W]`` 0..1, the image's brightness (white: stylize), times its opacity if it has one."""
-    picture = load_picture(path)
+    return brightness(load_picture(path))
+
+
+def brightness(picture: Picture) -> Tensor:
+    """A picture as a mask, as of `load_mask`."""
     grey = picture.pixels.mean(dim=1)
     return (grey if picture.opacity is None else grey * picture.opacity).clamp(0, 1)
 

@@ -17,12 +17,12 @@ from ..images.color import match_color
 from ..images.resize import scale_short_side
 from ..method.adain import check_alpha
 from ..method.features import Features
-from ..method.spatial_masks import to_feature_grid, visible_positions
+from ..method.spatial_masks import check_feather, feathered, to_feature_grid, visible_positions
 from ..method.style import Style, check_style_size
 from ..progress import ProgressCallback, stage
-from .applications import Application, check_controls, plan_applications, where_visible_only
+from .applications import Application, check_controls, in_shares, plan_applications, where_visible_only
 from .compositing import composite, stylized_share
-from .pipeline import apply_style
+from .pipeline import apply_regions, apply_style
 from .refinement import RefinementGoal, refinement_goals
 
 _CHUNK = 8  # images at a time: their features are nearly three times as large as they are
@@ -100,6 +100,7 @@ def stylize_frames(
     refine: int = 0,
     style_size: int = 0,
     detail_size: int = 0,
+    feather: float = 0.0,
 ) -> Tensor:
     """Stylizes images, or the frames of one video in their order.
 
@@ -111,7 +112,7 @@ def stylize_frames(
         weights: one per style, scaled to sum to 1; None: equal.
         channels: channel mask ``[C]``.
         masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1: none, one for all styles together, or one per
-            style, which is then applied inside it. Where they add up to 0 the content's own pixels stay.
+            style, which is then applied inside it, all at once. Where they add up to 0 the content's own pixels stay.
         preserve_color: give each style image the content's colours first.
         smoother: for the frames of a video, with one application; None: each image by itself.
         progress: called with (done, total) as the work goes on; whatever it raises stops it.
@@ -123,6 +124,7 @@ def stylize_frames(
             they are.
         detail_size: the short side, pixels, at which the content's statistics are taken, see `content_statistics`; one
             below the content's calms fine detail. 0, or more than it has: as it is.
+        feather: width of the masks' soft edges in pixels, see `spatial_masks.feathered`; 0: the masks as they are.
 
     Returns:
         ``[B, 3, H, W]`` float32 RGB 0..1, where the models put their results.
@@ -137,7 +139,10 @@ def stylize_frames(
     count = content.shape[0]
     for style in styles:
         check_batch("style", _batch(style), count)
+    size = content.shape[2], content.shape[3]
     masks = [mask[None] if mask.ndim == 2 else mask for mask in masks]
+    if check_feather(feather):
+        masks = [feathered(mask, size, feather) for mask in masks]
     for mask in masks:
         check_batch("mask", mask.shape[0], count)
     if alpha == 0:
@@ -166,7 +171,7 @@ def stylize_frames(
             encoded.append(known[k])
             if preserve_color or _batch(style) > 1:
                 del known[k]
-        applications = plan_applications(encoded, weights, [part_of(mask, chunk) for mask in masks])
+        applications = plan_applications(encoded, weights, [part_of(mask, chunk) for mask in masks], size)
         seen_at = smaller_side(detail_size, images.shape)
         features = models.encode(images, progress=ticks.next(), memory=memory, statistics_size=seen_at)
         if opacity is not None:
@@ -182,7 +187,7 @@ def stylize_frames(
         decoded = models.decode(target, progress=ticks.next(), memory=memory)
         refined = None
         if refine:
-            goals = refinement_goals(target, applications, alpha, channels)
+            goals = refinement_goals(target, in_shares(applications), alpha, channels)
             refined = _Refinement(models, target, goals, refine, ticks.next(), memory)
         if smoother is not None and blends:
             if refined is None:
@@ -192,7 +197,7 @@ def stylize_frames(
         elif refined is not None:
             decoded = refined(decoded)
         if masks:
-            share = stylized_share([part_of(mask, chunk) for mask in masks], (images.shape[2], images.shape[3]))
+            share = stylized_share([part_of(mask, chunk) for mask in masks], size)
             decoded = composite(images, decoded, share)
         if len(parts) == 1:
             return decoded
@@ -215,7 +220,7 @@ def restyle(
     progress: ProgressCallback | None = None,
     memory: int | None = None,
 ) -> Tensor:
-    """AdaIN, once for each application, and decode.
+    """AdaIN and decode.
 
     Args:
         models, alpha, channels, progress, memory: as in `stylize_frames`.
@@ -233,10 +238,12 @@ def restyle(
 def applied(
     features: Features, applications: Sequence[Application], alpha: float = 1.0, channels: Tensor | None = None
 ) -> Features:
-    """The content's features after the applications of AdaIN, one after the other."""
-    for style, mask in applications:
-        features = apply_style(features, style, alpha, channels, mask)
-    return features
+    """The content's features after AdaIN: one application, or regions with a mask each."""
+    if len(applications) == 1:
+        ((style, mask),) = applications
+        return apply_style(features, style, alpha, channels, mask)
+    masks = [mask for _, mask in applications if mask is not None]
+    return apply_regions(features, [style for style, _ in applications], masks, alpha, channels)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ changes the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from ..memory import budget
 from ..method.content_statistics import apply_on_grid
 from ..method.features import STRIDE, Features, feature_size
 from ..method.normalization import Statistics, check_not_empty
+from ..method.regions import regions_on_grid, shares
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_same_encoder, check_style_size
 from ..models.decoder import check_features
@@ -126,6 +127,30 @@ def apply_style(
     if mask is not None:
         mask = _on_feature_grid(mask, content.size, content.tensor.shape[0])
     return apply_on_grid(content, style.to(content.tensor.device).statistics, alpha, channels, mask)
+
+
+@torch.inference_mode()
+def apply_regions(
+    content: Features,
+    styles: Sequence[Style],
+    masks: Sequence[Tensor],
+    alpha: float = 1.0,
+    channels: Tensor | None = None,
+) -> Features:
+    """AdaIN on features, each style in a region of its own, on the content's device, see `regions`.
+
+    Args:
+        content, alpha, channels: as in `apply_style`.
+        styles: at least one; a batch of 1 is broadcast.
+        masks: one per style, as in `apply_style`.
+
+    Raises:
+        AdaINError: as `apply_style`.
+    """
+    check_same_encoder(content.encoder_id, *(style.encoder_id for style in styles))
+    device, batch = content.tensor.device, content.tensor.shape[0]
+    grids = [_on_feature_grid(mask, content.size, batch).to(device) for mask in masks]
+    return regions_on_grid(content, [style.to(device).statistics for style in styles], shares(grids), alpha, channels)
 
 
 @torch.inference_mode()

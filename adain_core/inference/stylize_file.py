@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from ..errors import AdaINError
 from ..images.color import ColorMatch
 from ..images.files import (
     Picture,
+    brightness,
     check_sides,
     check_writable,
     count_pixels,
@@ -24,9 +26,20 @@ from ..images.files import (
 )
 from ..images.large_files import LIBVIPS_BYTES, LargeImage, LargeResult
 from ..memory import budget, resident_memory
+from ..method import channel_masks
 from ..method.adain import check_alpha
-from ..method.spatial_masks import to_feature_grid
+from ..method.features import STRIDE, feature_size
+from ..method.spatial_masks import (
+    check_feather,
+    feathered,
+    over_pixels,
+    soften,
+    to_feature_grid,
+    to_size,
+    where_visible,
+)
 from ..method.style import Style, check_style_size
+from ..models.channel_clusters import clusters_for
 from ..models.style_files import load_style
 from ..models.style_library import find_style, is_style_file
 from ..progress import ProgressCallback
@@ -39,6 +52,7 @@ from .stylizer import Stylizer
 from .tiled_image import ImageInMemory, PixelSink, PixelSource, Share, least_memory, stylize_stream
 
 DEFAULT_STYLE_SIZE = 512  # pixels, the short side
+_ROWS = 64 * STRIDE  # of a mask at a time
 
 
 @dataclass(frozen=True)
@@ -51,12 +65,15 @@ class FileJob:
         output: ``.png`` or ``.jpg``; replaced when it exists.
         alpha: content-style trade-off, 0..1.
         weights: one per style, scaled to sum to 1; None: equal.
-        masks: mask images, white where to stylize: none, one for all styles, or one per style.
+        masks: mask images, white where to stylize: none, one for all styles, or one per style, see `regions`.
         preserve_color: keep the content's colours.
         color: how: in the style images first, or in the result.
         style_size: style images are scaled to this short side, pixels; 0: as they are.
         refine: steps of `refinement.refine` after the decoder.
         detail_size: the content's statistics are taken at this short side, pixels; 0, or more than it has: as it is.
+        feather: width of the masks' soft edges, pixels; 0: the masks as they are.
+        style_masks: mask images, white where a style image's statistics are taken: none, or one per style.
+        channels: which channels take the style, as of `channel_masks.from_list`, with names of clusters; None: all.
 
     Raises:
         AdaINError: a value outside its range, numbers that do not fit, or an output that cannot be written.
@@ -73,6 +90,9 @@ class FileJob:
     refine: int = 0
     color: ColorMatch = field(default_factory=ColorMatch)
     detail_size: int = 0
+    feather: float = 0.0
+    style_masks: Sequence[str | Path] = ()
+    channels: str | None = None
 
     def __post_init__(self) -> None:
         check_writable(self.output)
@@ -80,7 +100,15 @@ class FileJob:
         check_controls(len(self.styles), self.weights, len(self.masks))
         check_style_size(self.style_size)
         check_style_size(self.detail_size, "detail size")
+        check_feather(self.feather)
+        if len(self.style_masks) not in (0, len(self.styles)):
+            raise AdaINError(
+                f"style masks: expected none, or one for each of {len(self.styles)} styles, "
+                f"found {len(self.style_masks)}"
+            )
         encoded = [path for path in self.styles if is_style_file(path)]
+        if encoded and self.style_masks:
+            raise AdaINError(f"{encoded[0]}: expected style images, of which a part can be masked, found a style file")
         if self.colors_before and encoded:
             raise AdaINError(
                 f"{encoded[0]}: expected style images, to give them the content's colours, found a style file; "
@@ -116,6 +144,7 @@ def stylize_file(
         AdaINError: files that cannot be read or written, or too little memory.
     """
     check_refinement(job.refine, stylizer.encoder)
+    channels = _channels(stylizer, job)
     memory = budget(torch.device("cpu")) if max_memory is None else max_memory - resident_memory()
     refined = job.refine > 0
     needed = whole_memory(count_pixels(job.content), refined) + picture_memory(sum(map(count_pixels, job.masks)))
@@ -124,7 +153,7 @@ def stylize_file(
     # A GPU's own memory must hold the image's features, too.
     available = min(memory, budget(stylizer.device))
     if needed <= available:
-        _at_once(stylizer, job, memory, progress)
+        _at_once(stylizer, job, channels, memory, progress)
         return
     if refined:
         raise AdaINError(
@@ -140,16 +169,16 @@ def stylize_file(
                 f"color: expected {lacking / 2**20:.0f} MiB more to match the colours of the whole result in memory; "
                 "match them before stylizing"
             )
-        _in_memory(stylizer, job, memory - held, progress)
+        _in_memory(stylizer, job, channels, memory - held, progress)
         return
     try:
         content, masks = LargeImage(job.content), [LargeImage(path) for path in job.masks]
     except AdaINError:
         if held + least_memory(stylizer) > memory:
             raise
-        _in_memory(stylizer, job, memory - held, progress)
+        _in_memory(stylizer, job, channels, memory - held, progress)
     else:
-        _file_to_file(stylizer, job, content, masks, memory - LIBVIPS_BYTES, max_memory, progress)
+        _file_to_file(stylizer, job, channels, content, masks, memory - LIBVIPS_BYTES, max_memory, progress)
 
 
 def load_styles(paths: Sequence[str | Path], side: int, memory: int | None = None) -> list[Picture]:
@@ -175,10 +204,20 @@ def _load_style(path: str | Path, side: int, memory: int) -> Picture:
     return LargeImage(path).scaled(side)
 
 
-def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
+def _channels(stylizer: Stylizer, job: FileJob) -> Tensor | None:
+    if job.channels is None:
+        return None
+    count = stylizer.encoder.feature_channels
+    return channel_masks.from_list(job.channels, count=count, clusters=clusters_for(count))
+
+
+def _at_once(
+    stylizer: Stylizer, job: FileJob, channels: Tensor | None, memory: int, progress: ProgressCallback | None
+) -> None:
     content = load_picture(job.content)
     check_sides(job.output, content.pixels.shape[2:])
-    masks = [load_mask(path) for path in job.masks]
+    size = content.pixels.shape[2], content.pixels.shape[3]
+    masks = [feathered(load_mask(path), size, job.feather) for path in job.masks]
     memory -= picture_memory(content.pixels[0, 0].numel())
     styles = _encoded_styles(stylizer, job, content if job.colors_before else None, memory)
     result = content.pixels
@@ -188,6 +227,7 @@ def _at_once(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCa
             styles,
             alpha=job.alpha,
             weights=job.weights,
+            channels=channels,
             masks=masks,
             memory=min(memory, budget(stylizer.device)),
             progress=progress,
@@ -209,12 +249,14 @@ def _recolored(job: FileJob, content: Picture, result: Tensor, masks: Sequence[T
     return composite(content.filled, matched, stylized_share(masks, (result.shape[2], result.shape[3])))
 
 
-def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: ProgressCallback | None) -> None:
+def _in_memory(
+    stylizer: Stylizer, job: FileJob, channels: Tensor | None, memory: int, progress: ProgressCallback | None
+) -> None:
     content = load_picture(job.content)
     pixels = content.filled if job.alpha > 0 else content.pixels
     source, result = ImageInMemory(pixels), ImageInMemory(torch.empty_like(pixels))
     check_sides(job.output, source.size)
-    masks = [load_mask(path) for path in job.masks]
+    masks = [feathered(load_mask(path), source.size, job.feather) for path in job.masks]
     share = _InMemory(stylized_share(masks, source.size)) if masks else None
     weights = [to_feature_grid(mask, source.size) for mask in masks]
     opacity = None if content.weights is None else to_feature_grid(content.weights, source.size)
@@ -222,6 +264,7 @@ def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: Progress
         _in_tiles(
             stylizer,
             job,
+            channels,
             source,
             result,
             content if job.colors_before else None,
@@ -240,6 +283,7 @@ def _in_memory(stylizer: Stylizer, job: FileJob, memory: int, progress: Progress
 def _file_to_file(
     stylizer: Stylizer,
     job: FileJob,
+    channels: Tensor | None,
     content: LargeImage,
     masks: Sequence[LargeImage],
     memory: int,
@@ -252,16 +296,20 @@ def _file_to_file(
         raise AdaINError(
             f"memory: expected {lacking / 2**20:.0f} MiB more than {allowed} to stylize even in the smallest tiles"
         )
-    masks = [mask.stretched(content.size) for mask in masks]
-    weights = [mask.on_feature_grid() for mask in masks]
-    share = _SumOfFiles(masks) if masks else None
+    stretched = [mask.stretched(content.size) for mask in masks]
+    weights = [mask.on_feature_grid() for mask in stretched]
+    regions: Sequence[_Weights] = stretched
+    if job.feather:
+        soft = [_Feathered(weight, job.feather, content.size) for weight in weights]
+        regions, weights = soft, [one.on_feature_grid() for one in soft]
+    share = _Sum(regions) if regions else None
     opacity = content.opacity_on_feature_grid()
     source: PixelSource = content if job.alpha > 0 else _Own(content)
     colors = Picture(*content.sample()) if job.colors_before else None
     with _scratch_folder(job.output) as folder:
         result = LargeResult(job.output, content.size, Path(folder))
-        given = colors, weights, share, opacity, memory, Path(folder), progress
-        _in_tiles(stylizer, job, source, result, *given, _seen_smaller(job, content, content.size))
+        given = source, result, colors, weights, share, opacity, memory, Path(folder), progress
+        _in_tiles(stylizer, job, channels, *given, _seen_smaller(job, content, content.size))
         result.save(content.opacity)
 
 
@@ -275,6 +323,7 @@ def _scratch_folder(output: str | Path) -> TemporaryDirectory[str]:
 def _in_tiles(
     stylizer: Stylizer,
     job: FileJob,
+    channels: Tensor | None,
     source: PixelSource,
     sink: PixelSink,
     colors: Picture | None,
@@ -290,13 +339,15 @@ def _in_tiles(
     if seen is not None:
         measured = stylizer.encode(seen.filled, memory=min(memory, budget(stylizer.device)))
         measured = measured if seen.weights is None else weighted(measured, seen.weights)
-    applications = plan_applications(_encoded_styles(stylizer, job, colors, memory), job.weights, masks)
+    styles = _encoded_styles(stylizer, job, colors, memory)
+    applications = plan_applications(styles, job.weights, masks, feature_size(*source.size))
     stylize_stream(
         stylizer,
         source,
         sink,
         applications,
         job.alpha,
+        channels,
         memory=memory,
         folder=folder,
         share=share,
@@ -317,16 +368,28 @@ def _seen_smaller(job: FileJob, content: Picture | LargeImage, size: tuple[int, 
 def _encoded_styles(stylizer: Stylizer, job: FileJob, colors: Picture | None, memory: int) -> list[Style]:
     """The styles, with the colours of a picture if there is one."""
     styles = []
-    for path in job.styles:
+    for k, path in enumerate(job.styles):
         if is_style_file(path):
             styles.append(load_style(find_style(path)))
             continue
         (picture,) = load_styles([path], job.style_size, memory - least_memory(stylizer))
         left = min(memory - picture_memory(picture.pixels[0, 0].numel()), budget(stylizer.device))
-        pixels, weights = (None, None) if colors is None else (colors.pixels, colors.weights)
-        given = picture.filled, picture.weights, 0, left, pixels, weights
+        weights = picture.weights
+        if job.style_masks:
+            weights = _style_mask(job.style_masks[k], picture, job.style_size, memory - least_memory(stylizer))
+        pixels, opacity = (None, None) if colors is None else (colors.pixels, colors.weights)
+        given = picture.filled, weights, 0, left, pixels, opacity
         styles.append(stylizer.style(*given, layers=job.refine > 0, color_match=job.color))
     return styles
+
+
+def _style_mask(path: str | Path, style: Picture, side: int, memory: int) -> Tensor:
+    """A mask over a style image, ``[1, H, W]`` 0..1, of its visible pixels."""
+    mask = brightness(_load_style(path, side, memory))
+    if not bool((mask > 0).any()):
+        raise AdaINError(f"{path}: expected a style mask with some white in it, found an empty one")
+    mask = to_size(mask, (style.pixels.shape[2], style.pixels.shape[3]))
+    return mask if style.weights is None else where_visible(mask, style.weights[None])
 
 
 class _InMemory:
@@ -350,10 +413,46 @@ class _Own:
         return self._image.own(rows, columns)
 
 
-class _SumOfFiles:
-    """The share of masks in files, all of the content's size."""
+class _Weights(Protocol):
+    """A mask of the content's size that is read in parts."""
 
-    def __init__(self, masks: Sequence[LargeImage]) -> None:
+    def weights(self, rows: slice, columns: slice) -> Tensor:
+        """Of those pixels, ``[1, h, w]`` 0..1; slices may end past the image."""
+
+
+class _Feathered:
+    """A mask with soft edges, as `spatial_masks.feathered` makes them; only the feature grid is in memory.
+
+    Args:
+        weights: the mask on the feature grid, ``[1, h, w]``.
+        width: of the edges, pixels.
+        size: height and width of the image.
+    """
+
+    def __init__(self, weights: Tensor, width: float, size: tuple[int, int]) -> None:
+        self._weights, self._size = soften(weights, width), size
+
+    def weights(self, rows: slice, columns: slice) -> Tensor:
+        height, width = self._size
+        rows, columns = slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width))
+        return over_pixels(self._weights, rows, columns)
+
+    def on_feature_grid(self) -> Tensor:
+        """The mean over each position's 8x8 pixels, ``[1, ceil(H/8), ceil(W/8)]``."""
+        height, width = self._size
+        bands = [slice(top, min(top + _ROWS, height)) for top in range(0, height, _ROWS)]
+
+        def pooled(rows: slice) -> Tensor:
+            part = self.weights(rows, slice(0, width))
+            return to_feature_grid(part, (part.shape[1], part.shape[2]))
+
+        return torch.cat([pooled(band) for band in bands], dim=1)
+
+
+class _Sum:
+    """The share of several masks."""
+
+    def __init__(self, masks: Sequence[_Weights]) -> None:
         self._masks = masks
 
     def read(self, rows: slice, columns: slice) -> Tensor:

@@ -185,6 +185,7 @@ class Stylizer:
         refine: int = 0,
         style_size: int = 0,
         detail_size: int = 0,
+        feather: float = 0.0,
     ) -> Tensor:
         """The content in that style.
 
@@ -195,8 +196,8 @@ class Stylizer:
             weights: with several styles, one weight each, scaled to sum to 1; None: equal.
             channels: channel mask ``[C]``, one weight for each of the encoder's channels.
             masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1. One for all styles together, or one per
-                style: then each style is applied inside its own mask, and weights are not used. Outside of all masks
-                the content's own pixels stay.
+                style: then each style is applied inside its own mask, all at once (see `regions`), and weights are not
+                used. Outside of all masks the content's own pixels stay.
             preserve_color: give each style image the content's colours first (mean and covariance), so that the
                 result keeps them (Gatys et al., arXiv:1611.07865, section 5.1). Needs style images, not encoded
                 styles.
@@ -210,6 +211,7 @@ class Stylizer:
                 give broader ones. 0: as they are; needs style images, too.
             detail_size: take the content's statistics at this short side, pixels; one below the content's calms fine
                 detail. 0, or more than it has: as it is.
+            feather: width of the masks' soft edges in pixels, see `spatial_masks.feathered`; 0: the masks as they are.
 
         Returns:
             ``[B, 3, H, W]`` RGB 0..1.
@@ -240,4 +242,5 @@ class Stylizer:
             refine,
             style_size,
             detail_size,
+            feather,
         )

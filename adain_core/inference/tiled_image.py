@@ -18,9 +18,10 @@ from torch import Tensor
 from ..errors import AdaINError
 from ..memory import budget
 from ..method.adain import adain, check_alpha
-from ..method.content_statistics import apply_on_grid, content_statistics, livelier
+from ..method.content_statistics import content_statistics, livelier
 from ..method.features import STRIDE, Features, feature_size
 from ..method.normalization import Statistics
+from ..method.regions import shares
 from ..method.running_statistics import RunningStatistics
 from ..method.spatial_masks import to_size, where_visible
 from ..method.style import check_same_encoder
@@ -123,7 +124,7 @@ def stylize_stream(
         stylizer: the models.
         source, sink: the image and where the result goes.
         applications: styles of batch 1, each with its mask on the feature grid, ``[1, ceil(H/8), ceil(W/8)]``, or None
-            for everywhere, applied one after the other.
+            for everywhere; several, each with a mask, are regions, see `regions`.
         alpha: content-style trade-off, 0..1; 0 gives the content itself back.
         channels: channel mask ``[C]``.
         tile_size: side of the tiles in pixels; 0: as large as fits into the memory.
@@ -149,7 +150,11 @@ def stylize_stream(
     if opacity is not None:
         applications = where_visible_only(applications, (opacity > 0).float())
     pending = [(style, mask) for style, mask in applications if mask is None or bool((mask > 0).any())]
-    weights = [_weights(mask, opacity) for _, mask in pending]
+    masks = [mask for _, mask in pending]
+    regions = [mask for mask in masks if mask is not None]
+    if len(regions) > 1:
+        masks = [*shares(regions)]
+    weights = [_weights(mask, opacity) for mask in masks]
     height, width = source.size
     grid = feature_size(height, width)
     dtype = next(stylizer.encoder.parameters()).dtype
@@ -160,7 +165,7 @@ def stylize_stream(
     to_encode, to_decode = (
         TilePlan(*grid, model.halo, tile_size or largest) for model in (stylizer.encoder, stylizer.decoder)
     )
-    done, total = 0, len(to_encode) * (1 + max(len(pending), 1))
+    done, total = 0, len(to_encode) + len(to_decode)
 
     if alpha == 0:
         for tile in to_decode:
@@ -175,29 +180,21 @@ def stylize_stream(
             progress(done, total)
 
     encode = fast(stylizer.encoder)
-    running = RunningStatistics()
+    running = [RunningStatistics() for _ in pending]
     for tile in to_encode:
         pixels = source.read(*tile.outer.pixels).to(stylizer.device, dtype, memory_format=torch.channels_last)
         features = encode(pixels)[(..., *tile.inner.within(tile.outer).positions)]
-        if pending:
-            running.add(features, _cut(weights[0], tile.inner))
+        for one, weight in zip(running, weights, strict=True):
+            one.add(features, _cut(weight, tile.inner))
         store.write(tile.inner, features)
         tell()
     ready: list[_Prepared] = []
-    for (style, mask), weight in zip(pending, weights, strict=True):
-        target = style.to(stylizer.device).statistics
-        if ready:  # what the applications so far made of the content has statistics of its own
-            running = RunningStatistics()
-            for tile in to_encode:
-                features = _apply(store.read(tile.inner).to(stylizer.device), ready, tile.inner, alpha, channels)
-                running.add(features, _cut(weight, tile.inner))
-                tell()
-        known = running.statistics()
+    for (style, _), mask, one in zip(pending, masks, running, strict=True):
+        known = one.statistics()
         if measured is not None:
             region = None if mask is None else to_size(mask, (measured.tensor.shape[2], measured.tensor.shape[3]))
             known = livelier(content_statistics(measured, region), known)
-            measured = apply_on_grid(measured, target, alpha, channels, region, known)
-        ready.append(_Prepared(target, mask, known))
+        ready.append(_Prepared(style.to(stylizer.device).statistics, mask, known))
     decode = fast(stylizer.decoder)
     for tile in to_decode:
         features = _apply(store.read(tile.outer).to(stylizer.device), ready, tile.outer, alpha, channels)
@@ -211,9 +208,10 @@ def stylize_stream(
 
 
 def _apply(features: Tensor, prepared: Sequence[_Prepared], box: Box, alpha: float, channels: Tensor | None) -> Tensor:
+    result = features
     for each in prepared:
-        features = adain(features, each.style, alpha, channels, _cut(each.mask, box), each.content)
-    return features
+        result = adain(features, each.style, alpha, channels, _cut(each.mask, box), each.content, onto=result)
+    return result
 
 
 def _pixels(tile: Tile, size: tuple[int, int]) -> tuple[slice, slice]:

@@ -18,6 +18,7 @@ def adain(
     channels: Tensor | None = None,
     mask: Tensor | None = None,
     content_statistics: Statistics | None = None,
+    onto: Tensor | None = None,
 ) -> Tensor:
     """Gives content features the style's statistics (eq. 8), interpolated with the content by weights (eq. 14).
 
@@ -34,6 +35,8 @@ def adain(
         mask: spatial mask ``[B, H, W]`` or ``[1, H, W]`` at the features' size, 0..1; None: all 1. The content's
             statistics are computed inside it. A sample whose mask is empty is returned unchanged.
         content_statistics: the content's statistics if they are known already; None: computed here.
+        onto: with a mask, features to add AdaIN's change of the content to; None: the content itself. So the changes
+            of several regions add up, see `regions`.
 
     Returns:
         ``[B, C, H, W]``, the content's type.
@@ -50,8 +53,9 @@ def adain(
     check_batch("style", style.mean.shape[0], batch)
     if channels is not None and (channels.shape[-1] != count or channels.ndim > 2):
         raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
+    base = content if onto is None else onto
     if alpha == 0:
-        return content
+        return base
     if mask is not None:
         mask = mask.to(content.device, torch.float32)
     if content_statistics is None:
@@ -66,8 +70,8 @@ def adain(
     if mask is None:
         return _affine(content, scale + 1, shift)
     weight = mask[:, None]
-    # content + mask * (scale * content + shift), in two fused passes
-    return torch.addcmul(content, weight.to(content), _affine(content, scale, shift))
+    # base + mask * (scale * content + shift), in two fused passes
+    return torch.addcmul(base, weight.to(content), _affine(content, scale, shift))
 
 
 def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,8 +12,8 @@ from ..errors import AdaINError, check_batch, check_known
 from .features import FEATURE_CHANNELS
 from .normalization import Statistics
 
-COMBINATIONS = ("multiply", "maximum", "minimum", "add")
-_ENTRY = re.compile(r"(\d+)(?:-(\d+))?(?::(\d*\.?\d+))?")
+COMBINATIONS = ("multiply", "maximum", "minimum", "add", "blend")
+_ENTRY = re.compile(r"(?:(\d+)(?:-(\d+))?|([^\d:-][^:]*?))(?:\s*:\s*(\d*\.?\d+))?")
 
 
 def from_range(
@@ -37,16 +38,23 @@ def from_range(
     return weights.clamp(0, 1)
 
 
-def from_list(text: str, inside: float = 1.0, outside: float = 0.0, count: int = FEATURE_CHANNELS) -> Tensor:
+def from_list(
+    text: str,
+    inside: float = 1.0,
+    outside: float = 0.0,
+    count: int = FEATURE_CHANNELS,
+    clusters: Mapping[str, Sequence[int]] | None = None,
+) -> Tensor:
     """Weights from a list such as ``0-63:1, 64-127:0.5, 200``.
 
-    An entry is a channel or a range, then its weight (1 when left out), which is multiplied by ``inside``. Channels
-    in no entry get ``outside``. Where entries overlap, the later one counts.
+    An entry is a channel, a range or a cluster's name, then its weight (1 when left out), which is multiplied by
+    ``inside``. Channels in no entry get ``outside``. Where entries overlap, the later one counts.
 
     Args:
         text: the list.
         inside, outside: weights 0..1.
         count: how many channels the encoder has.
+        clusters: channels by the names that entries may have, see `models.channel_clusters`; None: no names.
 
     Returns:
         ``[count]`` weights 0..1.
@@ -60,13 +68,50 @@ def from_list(text: str, inside: float = 1.0, outside: float = 0.0, count: int =
         raise AdaINError("channels: expected a list such as '0-63:1, 64-127:0.5', found an empty one")
     for entry in entries:
         match = _ENTRY.fullmatch(entry)
-        if not match:
+        first, last, name, weight = match.groups() if match else (None, None, None, None)
+        if first is not None:
+            _check_range(int(first), int(last or first), entry, count)
+            weights[int(first) : int(last or first) + 1] = inside * float(weight or 1)
+        elif name is not None and clusters is not None and name in clusters:
+            weights[list(clusters[name])] = inside * float(weight or 1)
+        elif name is not None and clusters is not None:
+            raise AdaINError(
+                f"channels: expected entries such as '0-63:1', or one of {', '.join(clusters)}, found {entry!r}"
+            )
+        else:
             raise AdaINError(f"channels: expected entries such as '0-63:1' or '5:0.5', found {entry!r}")
-        first, last, weight = match.groups()
-        first, last = int(first), int(last or first)
-        _check_range(first, last, entry, count)
-        weights[first : last + 1] = inside * float(weight or 1)
     return weights.clamp(0, 1)
+
+
+def from_channels(
+    channels: Sequence[int], inside: float = 1.0, outside: float = 0.0, count: int = FEATURE_CHANNELS
+) -> Tensor:
+    """``inside`` for some channels, such as a cluster's, ``outside`` for the others: ``[count]`` weights 0..1."""
+    weights = torch.full((count,), float(outside))
+    weights[list(channels)] = inside
+    return weights.clamp(0, 1)
+
+
+def drawn(number: int, seed: int, inside: float = 1.0, outside: float = 0.0, count: int = FEATURE_CHANNELS) -> Tensor:
+    """``inside`` for channels drawn at random, ``outside`` for the others.
+
+    With one seed a larger number draws the same channels and more.
+
+    Args:
+        number: how many channels, 0..count.
+        seed: decides which ones.
+        inside, outside: weights 0..1.
+        count: how many channels the encoder has.
+
+    Returns:
+        ``[count]`` weights 0..1.
+
+    Raises:
+        AdaINError: another number.
+    """
+    _check_number(number, count)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return from_channels(order[:number].tolist(), inside, outside, count)
 
 
 def style_difference(content: Statistics, style: Statistics) -> Tensor:
@@ -108,27 +153,36 @@ def by_difference(
         AdaINError: the count is outside 0..C, or the batches do not fit.
     """
     difference = style_difference(content, style)
-    if not 0 <= count <= difference.numel():
-        raise AdaINError(f"count: expected a number of channels from 0 to {difference.numel()}, found {count}")
+    _check_number(count, difference.numel())
     weights = torch.full_like(difference, outside)
     weights[difference.topk(count, largest=most).indices] = inside
     return weights.clamp(0, 1)
 
 
-def combine(first: Tensor, second: Tensor, how: str) -> Tensor:
-    """Two channel masks as one: their product, maximum, minimum, or sum clamped to 1.
+def inverted(weights: Tensor) -> Tensor:
+    """The other channels: ``1 - weights``."""
+    return 1 - weights
+
+
+def combine(first: Tensor, second: Tensor, how: str, blend: float = 0.5) -> Tensor:
+    """Two channel masks as one: their product, maximum, minimum, sum clamped to 1, or something between them.
 
     Args:
         first, second: ``[C]`` weights 0..1.
         how: one of `COMBINATIONS`.
+        blend: for ``blend``, how much of the second, 0..1: ``(1 - blend) * first + blend * second``.
 
     Raises:
-        AdaINError: another ``how``, or masks of different numbers of channels.
+        AdaINError: another ``how`` or ``blend``, or masks of different numbers of channels.
     """
     check_known("combine", how, COMBINATIONS)
     if first.shape != second.shape:
         raise AdaINError(f"combine: expected two masks of {len(first)} channels, found one of {len(second)}")
     second = second.to(first)
+    if how == "blend":
+        if not 0 <= blend <= 1:
+            raise AdaINError(f"blend: expected a number from 0 to 1, found {blend}")
+        return torch.lerp(first, second, blend)
     if how == "multiply":
         return first * second
     if how == "add":
@@ -139,3 +193,8 @@ def combine(first: Tensor, second: Tensor, how: str) -> Tensor:
 def _check_range(first: int, last: int, found: str, count: int) -> None:
     if not 0 <= first <= last < count:
         raise AdaINError(f"channels: expected first to last within 0-{count - 1}, found {found!r}")
+
+
+def _check_number(number: int, count: int) -> None:
+    if not 0 <= number <= count:
+        raise AdaINError(f"count: expected a number of channels from 0 to {count}, found {number}")

@@ -1,6 +1,8 @@
-"""Spatial masks: from the image's pixels to the feature grid."""
+"""Spatial masks: from the image's pixels to the feature grid, and soft edges there."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,77 @@ def to_feature_grid(mask: Tensor, size: tuple[int, int]) -> Tensor:
     # Positions at the right and bottom border may have fewer than 8x8 pixels: the mean is over those.
     weights = F.avg_pool2d(to_size(mask, size)[:, None], STRIDE, ceil_mode=True, count_include_pad=False)
     return weights[:, 0].clamp(0, 1)
+
+
+def feathered(mask: Tensor, size: tuple[int, int], width: float) -> Tensor:
+    """A mask with soft edges: averaged on the feature grid, as `soften` says, and brought back to pixels.
+
+    Masks that add up to 1 still do.
+
+    Args:
+        mask: as of `to_size`.
+        size: height and width of the image.
+        width: of the edges, pixels of the image; 0: the mask as it is.
+
+    Returns:
+        ``[B, H, W]``, float32, 0..1.
+
+    Raises:
+        AdaINError: as `to_size` and `check_feather`.
+    """
+    if check_feather(width) == 0:
+        return to_size(mask, size)
+    soft = soften(to_feature_grid(mask, size), width)
+    return over_pixels(soft, slice(0, size[0]), slice(0, size[1]))
+
+
+def soften(weights: Tensor, width: float) -> Tensor:
+    """Averages a mask over its neighbourhood on the feature grid, with the window ``cos^2`` both ways.
+
+    A straight edge becomes a ramp as wide as said, its middle where the edge was. Beyond it nothing changes. Widths up
+    to 16 pixels, the distance of a position's neighbours on both sides, are less than the grid can show: unchanged.
+
+    Args:
+        weights: ``[B, h, w]`` on the feature grid.
+        width: of the edges, pixels of the image.
+    """
+    radius = width / (2 * STRIDE)  # positions
+    reach = math.ceil(radius) - 1
+    if reach < 1:
+        return weights
+    window = (torch.arange(-reach, reach + 1) * (math.pi / 2 / radius)).cos().square().to(weights)
+    window = window / window.sum()
+    # The border continued, not darkened: a mask of ones stays one.
+    x = F.pad(weights[:, None], [reach] * 4, mode="replicate")
+    x = F.conv2d(F.conv2d(x, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
+    return x[:, 0].clamp(0, 1)
+
+
+def over_pixels(weights: Tensor, rows: slice, columns: slice) -> Tensor:
+    """A mask on the feature grid over pixels of the image, bilinear between the positions' centres.
+
+    Args:
+        weights: ``[B, h, w]``.
+        rows, columns: of the image's pixels.
+
+    Returns:
+        ``[B, rows, columns]``.
+    """
+    for dim, part in ((1, rows), (2, columns)):
+        last = weights.shape[dim] - 1
+        at = ((torch.arange(part.start, part.stop, device=weights.device) + 0.5) / STRIDE - 0.5).clamp(0, last)
+        below = at.floor().long()
+        share = (at - below).view(-1, 1) if dim == 1 else at - below
+        lower, upper = weights.index_select(dim, below), weights.index_select(dim, (below + 1).clamp(max=last))
+        weights = torch.lerp(lower, upper, share)
+    return weights
+
+
+def check_feather(width: float) -> float:
+    """Returns the width of soft edges if it is a finite number of pixels of at least 0, else raises AdaINError."""
+    if not math.isfinite(width) or width < 0:
+        raise AdaINError(f"feather: expected a number of pixels of at least 0, found {width}")
+    return width
 
 
 def where_visible(mask: Tensor, opacity: Tensor) -> Tensor:

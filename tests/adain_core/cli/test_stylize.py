@@ -16,6 +16,7 @@ from adain_core import Stylizer
 from adain_core.cli.main import main
 from adain_core.images.color import match_color
 from adain_core.images.files import load_mask, load_picture, to_image
+from adain_core.models.channel_clusters import cluster
 from adain_core.models.style_files import save_style
 from tests.conftest import ROOT
 
@@ -31,6 +32,7 @@ def files(examples, tmp_path):
     left.paste(255, (0, 0, 45, 70))
     left.save(tmp_path / "left.png")
     Image.eval(left, lambda v: 255 - v).save(tmp_path / "right.png")
+    Image.new("L", (8, 8), 0).save(tmp_path / "black.png")
     return tmp_path
 
 
@@ -198,6 +200,14 @@ def test_style_size(files, stylizer):
         (["starry_night.png", "--decoder", "left.png"], "left.png: expected a complete safetensors file"),
         (["starry_night.png", "--device", "quantum"], "device: expected auto, cpu"),
         (["starry_night.png", "--style-size", "-1"], "style size: expected 0 or a number"),
+        (["starry_night.png", "--feather", "-8"], "feather: expected a number of pixels of at least 0, found -8"),
+        (
+            ["starry_night.png", "--style-mask", "left.png", "left.png"],
+            "style masks: expected none, or one for each of",
+        ),
+        (["starry_night.png", "--style-mask", "black.png"], "black.png: expected a style mask with some white in it"),
+        (["starry_night.png", "--channels", "dots"], "or one of figures, small shapes, rough texture"),
+        (["starry_night.png", "--pair", "light", "--channels", "dark spots"], "expected entries such as '0-63:1' or"),
     ],
 )
 def test_mistakes_are_one_line(files, capsys, arguments, message):
@@ -221,3 +231,50 @@ def test_as_a_user_starts_it(files):
     assert run.stderr.count("\n") == 1
     run = subprocess.run([sys.executable, "-m", "adain_core"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 2
+
+
+def test_regions_in_another_order(files):
+    """The order of the styles does not matter where their masks overlap."""
+    whole = Image.new("L", (90, 70), 255)
+    whole.save(files / "whole.png")
+    results = []
+    for order in ((0, 1), (1, 0)):
+        styles, masks = (
+            [names[k] for k in order] for names in (["starry_night.png", "safe_landing.png"], ["whole.png", "left.png"])
+        )
+        status, out = stylize(files, *styles, "--mask", *masks, "--feather", "24")
+        assert status == 0
+        results.append(pixels(out))
+    assert (results[0] - results[1]).abs().max() <= 1 / 255 + 1e-6
+
+
+def test_one_style_in_two_regions_is_that_style(files):
+    _, out = stylize(files, "starry_night.png")
+    expected = pixels(out)
+    status, out = stylize(files, "starry_night.png", "starry_night.png", "--mask", "left.png", "right.png")
+    assert status == 0
+    assert (pixels(out) - expected).abs().max() <= 1 / 255 + 1e-6
+
+
+def test_the_style_of_a_part(files, stylizer):
+    painting = pixels(files / "starry_night.png")
+    mask = Image.new("L", (40, 32), 0)  # half of the style's size
+    mask.paste(255, (0, 0, 24, 32))
+    mask.save(files / "sky.png")
+    status, out = stylize(files, "starry_night.png", "--style-mask", "sky.png")
+    assert status == 0
+    photo = pixels(files / "photo.png")
+    part = stylizer.style(painting, mask=load_mask(files / "sky.png"))
+    same_picture(out, stylizer.stylize(photo, part))
+    assert (pixels(out) - stylizer.stylize(photo, painting)).abs().max() > 0.05
+
+
+def test_channels_by_name_and_number(files, stylizer):
+    status, out = stylize(files, "starry_night.png", "--channels", "rough texture, dark spots:0.5, 0-15:0.25")
+    assert status == 0
+    weights = torch.zeros(512)
+    weights[list(cluster("rough texture"))] = 1
+    weights[list(cluster("dark spots"))] = 0.5
+    weights[:16] = 0.25
+    given = pixels(files / "photo.png"), pixels(files / "starry_night.png")
+    same_picture(out, stylizer.stylize(*given, channels=weights))

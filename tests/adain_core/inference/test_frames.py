@@ -8,7 +8,8 @@ import torch
 from adain_core import AdaINError, Stylizer
 from adain_core.images.color import match_color
 from adain_core.inference.frames import stylize_frames
-from adain_core.inference.pipeline import apply_style
+from adain_core.inference.pipeline import apply_regions
+from adain_core.method.spatial_masks import feathered
 from adain_core.method.style import mix
 
 
@@ -33,11 +34,36 @@ def test_chunks_equal_single_images(stylizer, images, batch, preserve_color):
     )
     for k in (0, 8, 9):
         features = stylizer.encode(content[k : k + 1])
-        for style, mask in zip((styles[k % batch : k % batch + 1], styles[-1:]), masks, strict=True):
-            recolored = match_color(style, content[k : k + 1]) if preserve_color else style
-            mask = mask[k : k + 1] if len(mask) > 1 else mask
-            features = apply_style(features, stylizer.style(recolored), 0.7, mask=mask)
+        encoded = []
+        for style in (styles[k % batch : k % batch + 1], styles[-1:]):
+            encoded.append(stylizer.style(match_color(style, content[k : k + 1]) if preserve_color else style))
+        own = [mask[k : k + 1] if len(mask) > 1 else mask for mask in masks]
+        features = apply_regions(features, encoded, own, 0.7)
         torch.testing.assert_close(result[k : k + 1], stylizer.decode(features), atol=1e-4, rtol=0)
+
+
+def test_regions_of_one_style_that_add_up_to_one_are_that_style(stylizer, images):
+    content, styles = images[0][:1], images[1]
+    mask = torch.rand(1, 24, 32)
+    expected = stylizer.stylize(content, styles[:1])
+    for feather in (0, 24):
+        found = stylizer.stylize(content, [styles[:1]] * 2, masks=[mask, 1 - mask], feather=feather)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_feathered_regions_are_those_of_feathered_masks(stylizer, images):
+    content, styles = images[0][:1], images[1]
+    mask = torch.zeros(1, 24, 32)
+    mask[..., 16:] = 1
+    soft = feathered(mask, (24, 32), 24)
+    given = content, [styles[:1], styles[1:2]]
+    found = stylizer.stylize(*given, masks=[mask, 1 - mask], feather=24)
+    expected = stylizer.stylize(*given, masks=[soft, 1 - soft])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    assert (found - stylizer.stylize(*given, masks=[mask, 1 - mask])).abs().max() > 0.01
+    # Where a mask ends in nothing the photo's own pixels begin as softly.
+    alone = stylizer.stylize(content, styles[:1], masks=mask, feather=24)
+    assert torch.equal(alone[..., :1], content[..., :1])
 
 
 def test_encoded_styles_of_a_batch_and_weights(stylizer, images):
@@ -72,6 +98,7 @@ def test_progress_rises_to_its_end(stylizer, images):
         ({"styles": [torch.rand(3, 3, 8, 8)]}, "style: expected a batch of 1 or of 2 like the content, found 3"),
         ({"masks": [torch.ones(3, 8, 8)]}, "mask: expected a batch of 1 or of 2 like the content, found 3"),
         ({"masks": [torch.ones(1, 8, 8)] * 3}, "masks: expected none, one, or one for each of 1 styles, found 3"),
+        ({"feather": -1.0}, "feather: expected a number of pixels of at least 0, found -1.0"),
         ({"alpha": 1.5}, "alpha: expected a number from 0"),
     ],
 )

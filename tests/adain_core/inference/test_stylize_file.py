@@ -47,6 +47,7 @@ def stylize(photo, examples, tmp_path):
     size = photo.height, photo.width
     gradient(size).save(tmp_path / "down.png")
     gradient(size).rotate(180).save(tmp_path / "up.png")
+    Image.radial_gradient("L").save(tmp_path / "round.png")
     styles = [str(tmp_path / f"style_{name}.png") for name in ("starry_night", "tissue")]
     for style in styles:
         with Image.open(examples / Path(style).with_suffix(".jpg").name) as image:
@@ -68,6 +69,18 @@ def stylize(photo, examples, tmp_path):
         ["--alpha", "0.7", "--preserve-color"],
         ["--mask", "down.png", "up.png"],
         ["--mask", "down.png"],
+        ["--mask", "down.png", "round.png", "--feather", "50"],
+        [
+            "--mask",
+            "down.png",
+            "--feather",
+            "40",
+            "--style-mask",
+            "up.png",
+            "round.png",
+            "--channels",
+            "0-255, 300:0.5",
+        ],
         ["--alpha", "0"],
         ["--pair", "light", "--alpha", "0.7", "--preserve-color"],
         ["--pair", "light", "--mask", "down.png", "up.png"],
@@ -91,7 +104,10 @@ def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments)
         assert other.getexif().get(ORIENTATION, 1) == 1
         difference = abs(np.array(one, int) - np.array(other, int))
     assert difference.max() <= 1
-    left = ["down.png", "photo.png", "plain.png", "small.png", "style_starry_night.png", "style_tissue.png", "up.png"]
+    left = [
+        *("down.png", "photo.png", "plain.png", "round.png", "small.png"),
+        *("style_starry_night.png", "style_tissue.png", "up.png"),
+    ]
     assert sorted(p.name for p in tmp_path.iterdir()) == left
 
 
