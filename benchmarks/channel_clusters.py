@@ -2,8 +2,8 @@
 
 python -m benchmarks.channel_clusters FOLDER ... --patches patches.png
 
-A cluster that shares most of its channels with one of weights/channel_clusters.json keeps its name; others are called by
-numbers, until somebody has looked at their patches.
+A cluster that shares most of its channels with one of weights/channel_clusters.json keeps its name; others are called
+by numbers, until somebody has looked at their patches.
 """
 
 from __future__ import annotations
