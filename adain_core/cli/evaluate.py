@@ -16,10 +16,12 @@ from ..files import atomic_write, check_output
 from ..images.files import Picture, check_writable, save_picture, to_tensor
 from ..images.folders import Images, list_images
 from ..images.resize import center_crop
+from ..inference.stylizer import Stylizer
 from ..method.features import STRIDE, TAPS
 from ..models.bundled import load_pair
 from ..training.evaluation import evaluate
 from ..training.run.plots import sample_grid
+from .comparison import add_comparison_options, check_comparison, run_comparison
 from .options import add_model_options
 
 _SHOWN = 8  # rows of the picture
@@ -39,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("-o", "--output", metavar="JSON", help="also write the figures to this file")
     parser.add_argument("--picture", metavar="OUT", help="also write the first pairs side by side, .png or .jpg")
     add_model_options(parser)
+    add_comparison_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,6 +54,7 @@ def run(options: argparse.Namespace) -> None:
         check_output(Path(options.output))
     if options.picture:
         check_writable(options.picture)
+    check_comparison(options)
     folders = options.content_folder, options.style_folder
     sides = [_usable(folder, options.size, options.pairs) for folder in folders]
     pairs = options.pairs or max(map(len, sides))
@@ -79,6 +83,8 @@ def run(options: argparse.Namespace) -> None:
     print(f"style loss              {sum(result.style):.3f}")
     print(f"reconstruction PSNR     {result.psnr:.2f} dB")
     print(f"values outside 0..1     {100 * result.outside:.2f} %")
+    if options.compare is not None:
+        run_comparison(options, Stylizer(encoder, decoder, device), torch.stack(content), torch.stack(style))
 
 
 def _usable(folder: str, size: int, most: int | None) -> list[torch.Tensor]:

@@ -48,7 +48,7 @@ def plot_losses(
         x = box[0] + (box[2] - box[0]) * (step - first) / (last - first)
         return x, box[3] - (box[3] - box[1]) * (math.log10(value) - low) / (high - low)
 
-    for value in _ticks(low, high):
+    for value in ticks(low, high):
         _, y = position(first, value)
         draw.line((box[0], y, box[2], y), fill=_GRID)
         draw.text((box[0] - 8, y), f"{value:g}", fill=_TEXT, font=font, anchor="rm")
@@ -81,7 +81,7 @@ def _curve(
         draw.line(points, fill=color, width=width)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Round numbers between two powers of ten, the fewer of each power the more powers there are."""
     exponents = range(math.floor(low), math.ceil(high) + 1)
     factors = (1, 1.5, 2, 3, 4, 5, 7) if high - low < 1 else (1, 2, 5) if high - low < 3 else (1,)

