@@ -27,11 +27,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=__doc__,
         epilog="Sound, time stamps, colour space, pixel aspect and rotation stay as they are; colours of high dynamic "
         "range or wide gamut (HLG, PQ, BT.2020, P3) become those of BT.709. Finished segments are kept in OUT.parts "
-        "until the video is complete: after an interruption the same command goes on from there.",
+        "until the video is complete: after an interruption the same command goes on from there. Animations keep their "
+        "times, how often they are shown, and in .gif and .webp their transparency; elsewhere they are on white.",
     )
-    parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, or an animated WebP")
+    parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, GIF or animated WebP")
     parser.add_argument("styles", metavar="STYLE", nargs="+", help="style image; several are mixed evenly, or: --keys")
-    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="result in H.264, .mp4, .mov or .mkv")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="result: .mp4, .mov or .mkv (H.264), .gif, .webp"
+    )
     parser.add_argument("--alpha", type=float, default=1.0, help="0: content, 1: style (default: %(default)s)")
     parser.add_argument(
         "--keys",
@@ -47,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=float,
         default=18,
         metavar="Q",
-        help="quality, 0: best, 51: worst (default: %(default)s)",
+        help="quality, 0: best, 51: worst; a GIF has none (default: %(default)s)",
     )
     parser.add_argument(
         "--smooth",
@@ -98,8 +101,9 @@ def run(options: argparse.Namespace) -> None:
         job.run(lambda done, total: bar.update(done - bar.n))
         bar.total = bar.n
     if job.sound_left_out:
+        which = "that an animation does not hold" if job.animated else "of an unknown kind"
         print(
-            f"warning: {options.source}: sound tracks of an unknown kind, left out: {job.sound_left_out}",
+            f"warning: {options.source}: sound tracks {which}, left out: {job.sound_left_out}",
             file=sys.stderr,
         )
     if job.damaged:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 WRITABLE = (".png", ".jpg", ".jpeg")
 JPEG_QUALITY = 95
 _JPEG_SIDE = 65500  # pixels; libjpeg writes no more
-_MOVING = ("GIF", "PNG")  # the formats of Pillow's that FFmpeg, too, reads as moving pictures
+_MOVING = ("GIF", "PNG", "WEBP")  # the formats of Pillow's that the command video reads as moving pictures
 _SMALLER = 0.6  # of the sides of a TIFF's main page: pages up to that, of the same shape, are copies of it
 _SHAPE = 0.05  # by how much shapes of thumbnails differ from rounding
 

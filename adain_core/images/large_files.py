@@ -25,6 +25,7 @@ except (ImportError, OSError):
 
 LIBVIPS_BYTES = 160 << 20  # the library, its threads, and images below 100 MB, which it unpacks in memory
 _LEVELS = {"uchar": 255, "ushort": 65535}  # the value of white by the type of libvips
+_MOVING = ("gifload", "webpload")  # loaders of what the command video reads
 _ROWS = 512  # of a mask at a time; a multiple of 8
 _SAMPLES = 1024  # pixels along each side that colour statistics are computed from
 _PILLOWS = {"b-w": "L", "grey16": "L", "cmyk": "CMYK"}  # modes by the interpretation of libvips, where not RGB
@@ -71,7 +72,7 @@ class LargeImage:
         if count == 1:
             return image
         if image.get("vips-loader") != "tiffload":
-            raise several_frames(self.path, count, image.get("vips-loader") == "gifload")
+            raise several_frames(self.path, count, image.get("vips-loader") in _MOVING)
         pages = [pyvips.Image.new_from_file(str(self.path), page=page, **options) for page in range(count)]
         return pages[main_page(self.path, [(page.width, page.height) for page in pages])]
 

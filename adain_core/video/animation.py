@@ -1,4 +1,7 @@
-"""Animated WebP, which FFmpeg does not read: read with Pillow, as a video without sound."""
+"""Animated WebP and GIF as videos without sound, with their transparency, read with Pillow.
+
+FFmpeg does not read animated WebP, and GIFs without their transparency and how often they are shown.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,25 @@ from ..images.color_profiles import to_srgb
 from .reader import SDR, FrameReader, VideoFrame, VideoInfo, VideoReader, part_of
 
 _TIME_BASE = Fraction(1, 1000)  # WebP counts milliseconds
+_OPAQUE = 255
 _UNTIMED = 100  # milliseconds that browsers show a frame of duration 0
 # In a file: RIFF, its length, WEBP, then chunks, each a name, a length and data. The first one is VP8X if there is more
 # than a still image, its first byte says what. Each frame is a chunk ANMF: four numbers, then its duration.
 _HEADER, _NAME, _ANIMATED, _DURATION = 12, 4, 0x02, slice(12, 15)
+# A GIF: header and screen, perhaps a palette, then blocks. An extension's label says what it is; that of a frame's
+# control holds its duration in 1/100 s. Data comes in parts, each after its length, up to one of length 0.
+_SCREEN, _EXTENSION, _CONTROL, _FRAME, _PALETTE = 13, b"!", b"\xf9", b",", 0x80
+_FASTEST = 10  # milliseconds; browsers show frames of a GIF that are to be shown for no longer than that as untimed
 
 
 def open_video(path: str | Path, start: float = 0.0, duration: float = 0.0) -> FrameReader:
     """The reader of a video or an animation; arguments and errors are those of `VideoReader`."""
-    animated = Path(path).is_file() and _is_animated(Path(path))
+    animated = Path(path).is_file() and bool(_kind(Path(path)))
     return (AnimationReader if animated else VideoReader)(path, start, duration)
 
 
 class AnimationReader:
-    """The frames of an animated WebP, as `VideoReader`. Where they are transparent they are white."""
+    """The frames of an animated WebP or a GIF, as `VideoReader`, with their opacity."""
 
     def __init__(self, path: str | Path, start: float = 0.0, duration: float = 0.0) -> None:
         self.path = Path(path)
@@ -37,8 +45,12 @@ class AnimationReader:
         self.remark = ""
         try:
             with self.path.open("rb") as file, Image.open(self.path) as image:
-                self._durations = list(_durations(file))
-                size = (image.height, image.width)
+                self._durations = list((_gif_durations if image.format == "GIF" else _durations)(file))
+                size, loop = (image.height, image.width), image.info.get("loop")
+                if image.format == "GIF":  # which counts repetitions, and is shown once without a number
+                    loop = 1 if loop is None else loop + (loop > 0)
+                if not self._durations:
+                    raise ValueError("it has no frames")
         except (OSError, ValueError) as error:
             raise AdaINError(f"{path}: expected an animation, found one that cannot be read ({error})") from None
         info = VideoInfo(
@@ -52,6 +64,7 @@ class AnimationReader:
             deep=False,
             color=SDR,
             silent=True,
+            plays=loop or 0,
         )
         self.info = part_of(info, start, duration)
 
@@ -59,6 +72,7 @@ class AnimationReader:
         """The frames, as of `VideoReader`."""
         begun = self.info.start_stamp
         shown = [stamp - begun for stamp in accumulate(self._durations, initial=0)]
+        self.damaged = 0
         first = 0 if after is None else after + 1
         wanted = [k for k, stamp in enumerate(shown[:-1]) if stamp >= first and not self.info.ends_before(stamp)]
         if after is None and not wanted:
@@ -66,22 +80,34 @@ class AnimationReader:
         with Image.open(self.path) as image:
             profile = image.info.get("icc_profile")
             for k in wanted:
-                image.seek(k)
-                layer = image.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+                try:
+                    image.seek(k)
+                    layer = image.convert("RGBA")
+                except (OSError, EOFError, ValueError, SyntaxError):  # the file is damaged from here on
+                    self.damaged = wanted[-1] + 1 - k
+                    if k == wanted[0] and after is None:
+                        raise AdaINError(
+                            f"{self.path}: expected an animation, found none of its frames intact"
+                        ) from None
+                    return
+                opacity = np.array(layer.getchannel("A"))
+                levels = np.array(to_srgb(self.path, layer.convert("RGB"), profile))
                 self.last_duration = self._durations[k]
-                yield VideoFrame(shown[k], np.array(to_srgb(self.path, picture, profile)))
+                yield VideoFrame(shown[k], levels, None if (opacity == _OPAQUE).all() else opacity)
 
 
-def _is_animated(path: Path) -> bool:
+def _kind(path: Path) -> str:
+    """``WebP`` of an animated one, ``GIF``, or nothing."""
     with path.open("rb") as file:
         start = file.read(_HEADER + 2 * _NAME + 1)
+    if start[:_NAME] == b"GIF8":
+        return "GIF"
     named = (start[:_NAME], start[2 * _NAME : _HEADER + _NAME]) == (b"RIFF", b"WEBPVP8X")
-    return named and bool(start[-1] & _ANIMATED)
+    return "WebP" if named and bool(start[-1] & _ANIMATED) else ""
 
 
 def _durations(file: BinaryIO) -> Iterator[int]:
-    """For how many milliseconds each frame is shown."""
+    """For how many milliseconds each frame of a WebP is shown."""
     file.seek(_HEADER)
     while len(head := file.read(2 * _NAME)) == 2 * _NAME:
         length = int.from_bytes(head[_NAME:], "little")
@@ -91,3 +117,30 @@ def _durations(file: BinaryIO) -> Iterator[int]:
             yield int.from_bytes(data[_DURATION], "little") or _UNTIMED
             padded -= len(data)
         file.seek(padded, 1)
+
+
+def _gif_durations(file: BinaryIO) -> Iterator[int]:
+    """For how many milliseconds each frame of a GIF is shown. One that is cut short ends there."""
+    screen = file.read(_SCREEN)
+    _skip_palette(file, screen[10])
+    duration = 0
+    while (block := file.read(1)) in (_EXTENSION, _FRAME):
+        if block == _EXTENSION:
+            if file.read(1) == _CONTROL:
+                duration = 10 * int.from_bytes(file.read(_NAME + 1)[2:4], "little")
+        else:
+            place = file.read(9)
+            if len(place) < 9:
+                return
+            _skip_palette(file, place[8])
+            file.seek(1, 1)  # the code size of its data
+            yield duration if duration > _FASTEST else _UNTIMED
+            duration = 0
+        while length := int.from_bytes(file.read(1), "little"):
+            file.seek(length, 1)
+
+
+def _skip_palette(file: BinaryIO, flags: int) -> None:
+    """Skips the colours that flags tell of."""
+    if flags & _PALETTE:
+        file.seek(3 << ((flags & 7) + 1), 1)

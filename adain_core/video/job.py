@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import AdaINError
 from ..images.resize import scale_short_side
+from ..images.transparency import fill, mean_color
 from ..inference.fast.forward import compile_from_now_on
 from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
@@ -25,14 +26,16 @@ from ..method.style import check_style_size
 from ..models.model_files import AnyDecoder, AnyEncoder, fingerprint
 from ..threads import prefetch
 from .animation import open_video
+from .animation_writer import check_animation, is_animation, write_animation
 from .pyav import import_av
 from .reader import FrameReader, VideoFrame
 from .segments import SegmentFolder
 from .smoothing import TemporalSmoother
 from .style_keyframes import StyleTrack, check_keys
-from .writer import MAX_CRF, check_container, join, segment_end, unknown_sound_tracks, write_segment
+from .writer import MAX_CRF, check_container, join, segment_end, sound_tracks, write_segment
 
 SEGMENT_FRAMES = 48  # lost at most when a run is killed; each segment begins with a key frame
+_OPAQUE = 255
 _AHEAD = 2  # frames that wait between two threads
 
 
@@ -61,11 +64,12 @@ class VideoJob:
     Args:
         models: the pair.
         source: anything FFmpeg reads or an animated WebP, or its reader.
-        output: ``.mp4``, ``.mov`` or ``.mkv``; replaced when it exists. Pictures are in H.264.
+        output: ``.mp4``, ``.mov`` or ``.mkv``, in H.264; or ``.gif`` or ``.webp``, an animation without sound, shown
+            as often as the source and transparent where that is. Replaced when it exists.
         styles: style images ``[1, 3, h, w]`` RGB 0..1, each encoded once.
         keys: the frame at which each style is reached, see `style_keyframes`; None: their even mix throughout.
         alpha: content-style trade-off, 0..1.
-        crf: quality, 0 (best, large) .. 51.
+        crf: quality, 0 (best, large) .. 51; a GIF has none.
         smooth: how much each frame keeps of those before it, 0..1, see `smoothing`; 0: none.
         flow: with smooth: blend outputs along the optical flow too.
         compile: compile the models for the frames' size, see `inference.fast.compiled`.
@@ -115,7 +119,11 @@ class VideoJob:
             raise AdaINError(f"{output}: expected a file to write, found a folder")
         if self.output.exists() and self.output.samefile(self.source):
             raise AdaINError(f"{output}: expected another file than the source, found the same")
-        check_container(self.output, self.source, self.reader.info)
+        self.animated = is_animation(self.output)
+        if self.animated:
+            check_animation(self.output, self.reader.info)
+        else:
+            check_container(self.output, self.source, self.reader.info)
         controls = {"alpha": alpha, "crf": crf, "smooth": smooth, "flow": flow, "compile": compile, "refine": refine}
         controls |= {"style_size": style_size, "detail_size": detail_size}
         self.segments = SegmentFolder(self.output, video_settings(models, self.reader, styles, keys, **controls))
@@ -142,8 +150,8 @@ class VideoJob:
 
     @property
     def sound_left_out(self) -> int:
-        """Sound tracks of the source that are of an unknown kind; they are left out."""
-        return unknown_sound_tracks(self.source, self.reader.info)
+        """Sound tracks of the source that are left out: those of an unknown kind, or in an animation all."""
+        return sound_tracks(self.source, self.reader.info, unknown=not self.animated)
 
     def run(self, progress: Callable[[int, int | None], None] | None = None) -> None:
         """Makes the video.
@@ -162,8 +170,13 @@ class VideoJob:
                 start = next(frames, None)
                 if start is None:
                     break
-                write_segment(self.segments.path(number), chain([start], frames), info, self.crf)
-        join(self.segments.joined, self.segments.segments(), self.source, info, self.crf, self.reader.last_duration)
+                path, crf = self.segments.path(number), None if self.animated else self.crf
+                write_segment(path, chain([start], frames), info, crf)
+        segments, last = self.segments.segments(), self.reader.last_duration
+        if self.animated:
+            write_animation(self.segments.joined, segments, info, self.crf, last)
+        else:
+            join(self.segments.joined, segments, self.source, info, self.crf, last)
         self.segments.finish(self.output)
 
     def _stylized(self, decoded: Generator[VideoFrame, None, None], start: int) -> Generator[VideoFrame, None, None]:
@@ -175,11 +188,14 @@ class VideoJob:
         self, decoded: Generator[VideoFrame, None, None], start: int
     ) -> Generator[tuple[VideoFrame, Tensor], None, None]:
         """Frames with their stylized levels, ``[H, W, 3]`` on the device."""
-        frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in decoded)
+        shown = (frame if self.animated else frame.on_white for frame in decoded)
+        frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in shown)
         inputs = to_device(frames, self.models.device, torch.float32)
         for number, (frame, levels) in enumerate(inputs, start):
             largest = np.iinfo(frame.levels.dtype).max
-            pixels = levels / largest
+            pixels, opacity = levels / largest, _opacity(frame, levels.device)
+            if opacity is not None:
+                pixels = fill(pixels, opacity, mean_color(pixels, opacity))
             style = self.track.at(number)
             result = stylize_frames(
                 self.models,
@@ -187,6 +203,7 @@ class VideoJob:
                 [style],
                 self.alpha,
                 smoother=self.smoother,
+                opacity=None if opacity is None else opacity[0],
                 refine=self.refine,
                 detail_size=self.detail_size,
             )
@@ -209,6 +226,13 @@ class VideoJob:
             self.done, self.latest = self.done + 1, frame
             if progress is not None:
                 progress(self.done, self.total)
+
+
+def _opacity(frame: VideoFrame, device: torch.device) -> Tensor | None:
+    """A frame's opacity ``[1, 1, H, W]`` 0..1; None: all counts the same."""
+    if frame.opacity is None or not frame.opacity.any():
+        return None
+    return torch.from_numpy(frame.opacity).to(device)[None, None].float() / _OPAQUE
 
 
 def video_settings(

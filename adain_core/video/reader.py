@@ -67,6 +67,7 @@ class VideoInfo:
         start: the second of the source that is 0 here; what is shown before is left out.
         end: the second of the source from which on nothing is shown; None: all of it.
         silent: there can be no sound, and FFmpeg does not read the file.
+        plays: how often an animation is shown; 0: for ever.
     """
 
     size: tuple[int, int]
@@ -81,6 +82,7 @@ class VideoInfo:
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     silent: bool = False
+    plays: int = 0
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -114,10 +116,21 @@ class VideoFrame:
     Attributes:
         pts: when it is shown, in units of the time base, counted from the start.
         levels: ``[H, W, 3]`` RGB, upright; uint8, or uint16 of a deep video.
+        opacity: of an animation's frame, ``[H, W]`` uint8; None: nothing is transparent.
     """
 
     pts: int
     levels: Levels
+    opacity: Levels | None = None
+
+    @property
+    def on_white(self) -> VideoFrame:
+        """The frame as it looks on a white page."""
+        if self.opacity is None:
+            return self
+        share = self.opacity[..., None] / np.float32(255)
+        levels = np.rint(self.levels * share + 255 * (1 - share)).astype(np.uint8)
+        return VideoFrame(self.pts, levels)
 
 
 class FrameReader(Protocol):

@@ -32,6 +32,7 @@ _SHIFT = 1 << 32  # added to time stamps in segments: decoding times begin befor
 MAX_CRF = 51
 _TRIED = 64  # packets of sound, of all tracks together
 _ENCODER = "libx264"
+_BYTE, _OPAQUE = 8, 255  # bits, and their largest number
 
 
 def check_container(path: str | Path, source: Path, info: VideoInfo) -> None:
@@ -78,32 +79,36 @@ def container_for(source: Path, info: VideoInfo) -> str:
     return ".mkv"
 
 
-def unknown_sound_tracks(source: Path, info: VideoInfo) -> int:
-    """How many sound tracks are of a kind that FFmpeg does not know, and so cannot be carried over."""
+def sound_tracks(source: Path, info: VideoInfo, unknown: bool) -> int:
+    """How many sound tracks there are; or only those of a kind that FFmpeg does not know and cannot carry over."""
     if info.silent:
         return 0
     with import_av().open(str(source)) as original:
-        return len(original.streams.audio) - len(_sound_tracks(original))
+        return len(original.streams.audio) - (len(_sound_tracks(original)) if unknown else 0)
 
 
 def _sound_tracks(original: InputContainer) -> list[Any]:
     return [track for track in original.streams.audio if track.codec_context is not None]
 
 
-def write_segment(path: Path, frames: Iterable[VideoFrame], info: VideoInfo, crf: float) -> None:
+def write_segment(path: Path, frames: Iterable[VideoFrame], info: VideoInfo, crf: float | None) -> None:
     """Encodes frames as a segment, atomically.
 
     Args:
         path: with the ending `SEGMENT_SUFFIX`.
         frames: in order; read one at a time.
         info: the source's.
-        crf: constant rate factor, 0 (best, large) .. 51.
+        crf: constant rate factor, 0 (best, large) .. 51; None: nothing is lost and opacity is kept, for an animation.
     """
     av = import_av()
     with atomic_write(path) as temporary, av.open(str(temporary), "w") as container:
-        stream = _add_video(container, info, crf)
+        stream = _add_pictures(container, info) if crf is None else _add_video(container, info, crf)
+
+        def converted(frame: VideoFrame) -> Any:
+            return _to_rgba(frame, info) if crf is None else _to_ycbcr(frame, info, stream.pix_fmt)
+
         for frame in chain(frames, [None]):
-            for packet in stream.encode(None if frame is None else _to_ycbcr(frame, info, stream.pix_fmt)):
+            for packet in stream.encode(None if frame is None else converted(frame)):
                 packet.pts += _SHIFT
                 packet.dts += _SHIFT
                 container.mux(packet)
@@ -113,6 +118,13 @@ def segment_end(path: Path, info: VideoInfo) -> tuple[int, int]:
     """A segment's number of frames, and the time stamp of its last one in units of the source's time base."""
     packets = _packets(path, info)
     return len(packets), max(packet.pts for packet in packets)
+
+
+def segment_pictures(path: Path, info: VideoInfo) -> Iterator[tuple[Any, int]]:
+    """The pictures of a segment made without a crf, in RGBA, and their time stamps in the source's time base."""
+    with import_av().open(str(path)) as container:
+        for picture in container.decode(video=0):
+            yield picture, int(picture.pts * picture.time_base / info.time_base) - _SHIFT
 
 
 def join(
@@ -193,6 +205,22 @@ def _add_video(container: OutputContainer, info: VideoInfo, crf: float) -> _Stre
         context.sample_aspect_ratio = info.pixel_aspect
     stream.set_display_matrix(info.display_matrix)
     return stream
+
+
+def _add_pictures(container: OutputContainer, info: VideoInfo) -> _Stream:
+    height, width = info.size
+    stream: _Stream = container.add_stream("png", rate=info.rate, time_base=info.time_base)
+    stream.height, stream.width, stream.pix_fmt = height, width, "rgba"
+    return stream
+
+
+def _to_rgba(frame: VideoFrame, info: VideoInfo) -> Any:
+    deep = frame.levels.dtype != np.uint8
+    levels = (frame.levels >> _BYTE).astype(np.uint8) if deep else frame.levels
+    opacity = np.full_like(levels[..., 0], _OPAQUE) if frame.opacity is None else frame.opacity
+    picture = import_av().VideoFrame.from_ndarray(np.dstack([levels, opacity]), format="rgba")
+    picture.pts, picture.time_base = frame.pts, info.time_base
+    return picture
 
 
 def _to_ycbcr(frame: VideoFrame, info: VideoInfo, pixel_format: str) -> Any:

@@ -63,6 +63,17 @@ def _regions(s: Stylizer) -> list[Tensor]:
     return [s.decode(apply_style(first, s.style(_image("style_honeywave")), mask=right))]
 
 
+def _sizes(s: Stylizer) -> list[Tensor]:
+    given = _image("content_coffee"), _image("style_starry_night")
+    sizes = ((128, 0), (512, 0), (512, 96))
+    return [s.stylize(*given, style_size=strokes, detail_size=detail) for strokes, detail in sizes]
+
+
+def _transparent(s: Stylizer) -> list[Tensor]:
+    ramp = (torch.arange(512.0) + 1).div(320).clamp(max=1)  # FeatherMask
+    return [s.stylize(_image("content_astronaut"), _image("style_paint_brushes"), opacity=ramp * ramp[:, None])]
+
+
 def _colors(s: Stylizer) -> list[Tensor]:
     content = _image("content_coffee")
     result = s.stylize(content, _image("style_paint_brushes"), preserve_color=True)
@@ -107,8 +118,10 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "11 Mix two styles": _mix,
     "12 Save and load a style": _load,
     "13 One style from several images": _fit,
+    "14 Size of the strokes": _sizes,
     "21 Two styles by mask": _regions,
     "22 Style in some channels": _channels,
+    "23 A transparent picture": _transparent,
     "31 Frames without flicker": _frames,
 }
 # Where ComfyUI has OpenCV beside it.

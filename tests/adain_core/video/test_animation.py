@@ -1,4 +1,4 @@
-"""Animated WebP as a video: its frames and their times, a part of it, transparency, and which files it is."""
+"""Animated WebP and GIF as videos: frames and their times, a part of one, transparency, and which files they are."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def animation(tmp_path):
     return write(tmp_path / "anim.webp", [Image.fromarray(picture(k, SIZE)) for k in range(len(SHOWN))])
 
 
-def write(path, pictures, durations=SHOWN):
+def write(path, pictures, durations=SHOWN, **more):
     first, *others = pictures
-    first.save(path, save_all=True, append_images=others, duration=list(durations), lossless=True)
+    first.save(path, save_all=True, append_images=others, duration=list(durations), lossless=True, **more)
     return path
 
 
@@ -53,10 +53,57 @@ def test_a_part(animation):
         list(open_video(animation, 3.0).frames())
 
 
-def test_transparent_is_white(tmp_path):
+def test_a_gif_with_its_times_and_transparency(tmp_path):
+    frames = []
+    for number in range(4):
+        frame = Image.new("P", (16, 12), 1 + number)
+        frame.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200, 90, 90, 90])
+        frame.paste(0, (0, 0, 4 * number, 12))
+        frames.append(frame)
+    path = write(tmp_path / "anim.gif", frames, (300, 20, 0, 70), transparency=0, disposal=2, optimize=False)
+    reader = open_video(path)
+    shown = list(reader.frames())
+    assert [frame.pts for frame in shown] == [0, 300, 320, 420], "browsers take 0 as 100"
+    assert (reader.last_duration, reader.info.frames, reader.info.size) == (70, 4, (12, 16))
+    for number, frame in enumerate(shown):
+        assert tuple(frame.levels[0, 15]) == [(200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)][number]
+        left = 255 if frame.opacity is None else frame.opacity[:, : 4 * number]
+        assert number == 0 or not left.any()
+        assert number == 0 or (frame.opacity[:, 4 * number :] == 255).all()
+    assert shown[0].opacity is None
+
+
+@pytest.mark.parametrize(("loop", "plays"), [(None, 1), (0, 0), (2, 3)])
+def test_how_often_a_gif_is_shown(loop, plays, tmp_path):
+    more = {} if loop is None else {"loop": loop}
+    pictures = [Image.fromarray(picture(k, SIZE)) for k in range(2)]
+    first, other = pictures
+    first.save(tmp_path / "anim.gif", save_all=True, append_images=[other], **more)
+    assert open_video(tmp_path / "anim.gif").info.plays == plays
+
+
+@pytest.mark.parametrize("plays", [0, 1, 3])
+def test_how_often_a_webp_is_shown(plays, tmp_path):
+    pictures = [Image.fromarray(picture(k, SIZE)) for k in range(2)]
+    assert open_video(write(tmp_path / "anim.webp", pictures, (50, 50), loop=plays)).info.plays == plays
+
+
+def test_a_gif_cut_short_has_the_frames_before(tmp_path):
+    path = write(tmp_path / "anim.gif", [Image.fromarray(picture(k, SIZE)) for k in range(4)], (50,) * 4)
+    whole, size = list(open_video(path).frames()), path.stat().st_size
+    path.write_bytes(path.read_bytes()[: size * 7 // 10])
+    reader = open_video(path)
+    found = list(reader.frames())
+    assert 0 < len(found) < 4
+    assert reader.damaged == reader.info.frames - len(found)
+    for frame, before in zip(found, whole, strict=False):
+        assert np.array_equal(frame.levels, before.levels)
+
+
+def test_transparent_is_white_where_there_is_no_transparency(tmp_path):
     clear, half = (Image.new("RGBA", (16, 16), (200, 0, 0, opacity)) for opacity in (0, 128))
     reader = open_video(write(tmp_path / "clear.webp", [clear, half], (50, 50)))
-    first, second = (frame.levels for frame in reader.frames())
+    first, second = (frame.on_white.levels for frame in reader.frames())
     assert (first == 255).all()
     assert abs(second.astype(int) - [227, 127, 127]).max() <= 1
 
@@ -65,7 +112,9 @@ def test_which_files_are_animations(animation, tmp_path):
     still = tmp_path / "still.webp"
     Image.fromarray(picture(0, SIZE)).save(still)
     clip = write_clip(tmp_path / "clip.mp4", 3)
+    Image.fromarray(picture(0, SIZE)).save(tmp_path / "still.gif")
     assert isinstance(open_video(animation), AnimationReader)
+    assert isinstance(open_video(tmp_path / "still.gif"), AnimationReader)
     assert [type(open_video(path)) for path in (still, clip)] == [VideoReader, VideoReader]
     with pytest.raises(AdaINError, match="expected a video file, found nothing"):
         open_video(tmp_path / "none.webp")
