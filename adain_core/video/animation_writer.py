@@ -152,22 +152,24 @@ def _write_webp(file: BinaryIO, segments: Sequence[Path], info: VideoInfo, crf: 
     """Each frame whole, so that no more than one is in memory."""
     height, width = info.size
     file.write(bytes(_START))
-    file.write(_chunk(b"ANIM", bytes(4) + info.plays.to_bytes(2, "little")))
-    transparent, before = False, None
-    for picture, begins in chain(_timed(segments, info, _MILLISECONDS, 1), [(None, None)]):
-        if before is not None:
-            pixels, since = before
-            shown = last if begins is None else begins - since
-            place = bytes(6) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-            file.write(_chunk(b"ANMF", place + shown.to_bytes(3, "little") + bytes([_REPLACES]) + pixels))
-        if picture is not None:
-            image = Image.fromarray(picture.to_ndarray(format="rgba"))
-            opaque = image.getextrema()[3][0] == _OPAQUE
-            transparent |= not opaque
-            before = _still(image.convert("RGB") if opaque else image, crf), begins
+    file.write(_chunk(b"ANIM", bytes(4) + min(info.plays, 0xFFFF).to_bytes(2, "little")))
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    transparent, before = False, b""
+    since = 0
+
+    def add(shown: int) -> None:
+        file.write(_chunk(b"ANMF", bytes(6) + size + shown.to_bytes(3, "little") + bytes([_REPLACES]) + before))
+
+    for picture, begins in _timed(segments, info, _MILLISECONDS, 1):
+        if before:
+            add(begins - since)
+        levels = picture.to_ndarray(format="rgba")
+        opaque = bool((levels[..., 3] == _OPAQUE).all())
+        transparent |= not opaque
+        before, since = _still(Image.fromarray(levels[..., :3] if opaque else levels), crf), begins
+    add(last)
     length = file.tell()
     flags = _MOVING | (_TRANSPARENT if transparent else 0)
-    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     file.seek(0)
     file.write(b"RIFF" + (length - _CHUNK).to_bytes(4, "little") + b"WEBP")
     file.write(_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size))

@@ -71,7 +71,9 @@ def _sizes(s: Stylizer) -> list[Tensor]:
 
 def _transparent(s: Stylizer) -> list[Tensor]:
     ramp = (torch.arange(512.0) + 1).div(320).clamp(max=1)  # FeatherMask
-    return [s.stylize(_image("content_astronaut"), _image("style_paint_brushes"), opacity=ramp * ramp[:, None])]
+    opacity = ramp * ramp[:, None]
+    result = s.stylize(_image("content_astronaut"), _image("style_paint_brushes"), opacity=opacity)
+    return [torch.cat([result, opacity[None, None]], dim=1)]
 
 
 def _colors(s: Stylizer) -> list[Tensor]:

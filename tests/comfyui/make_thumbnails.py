@@ -84,7 +84,10 @@ def results(prompt: dict) -> list[str]:
 
 
 def thumbnail(images: Tensor, path: Path) -> None:
-    """One picture, or a grid of a batch."""
+    """One picture, or a grid of a batch; on white where it is transparent."""
+    if images.shape[1] > 3:
+        images, opacity = images.split([3, 1], dim=1)
+        images = images * opacity + 1 - opacity
     columns = {4: 2, 8: 4}.get(len(images), 3)
     image = to_image(make_grid(images, nrow=columns, padding=0, pad_value=1.0) if len(images) > 1 else images[0])
     image.thumbnail((THUMBNAIL, THUMBNAIL))

@@ -164,7 +164,7 @@ class Server:
         raise AssertionError(f"the run did not finish in {seconds} s; see {self.log.read_text()[-2000:]}")
 
     def run(self, prompt: dict, seconds: float = 120) -> dict[str, torch.Tensor]:
-        """Runs a workflow in API format; the images of each output node, ``[B, H, W, 3]`` 0..1."""
+        """Runs a workflow in API format; the images of each output node, ``[B, H, W, 3 or 4]`` 0..1."""
         return self.images(self.wait(self.submit(prompt), seconds))
 
     def images(self, entry: dict) -> dict[str, torch.Tensor]:
@@ -178,7 +178,8 @@ class Server:
 
     def _image(self, reference: dict) -> torch.Tensor:
         with urllib.request.urlopen(f"{self.url}/view?{urllib.parse.urlencode(reference)}", timeout=60) as answer:
-            image = Image.open(io.BytesIO(answer.read())).convert("RGB")
+            image = Image.open(io.BytesIO(answer.read()))
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         return torch.from_numpy(np.array(image))[None].float() / 255
 
     def _wait(self) -> None:

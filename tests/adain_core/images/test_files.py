@@ -98,7 +98,9 @@ def test_float_pixels_are_refused(tmp_path):
 def test_animations_are_refused(rgb, tmp_path, ending):
     other = rgb.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     rgb.save(tmp_path / f"a.{ending}", save_all=True, append_images=[other])
-    with pytest.raises(AdaINError, match=r"expected a still image, found 2 frames; .*adain_core video' stylizes moving"):
+    with pytest.raises(
+        AdaINError, match=r"expected a still image, found 2 frames; .*adain_core video' stylizes moving"
+    ):
         load_picture(tmp_path / f"a.{ending}")
 
 
