@@ -107,7 +107,7 @@ def in_channels(draw: random.Random, photo: str, paintings: list[str]):
     graph["result"] = ("AdaINDecode", {"decoder": ["decoder", 0], "features": ["adain", 0]})
 
     def expected(s: Stylizer, x: Tensor, y: list[Tensor]) -> Tensor:
-        mask = channel_masks.by_range(0, last)
+        mask = channel_masks.from_range(0, last)
         return s.decode(apply_style(s.encode(x), s.style(y[0]), 0.9, mask))
 
     return graph, expected

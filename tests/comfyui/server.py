@@ -153,7 +153,7 @@ class Server:
         """Queues a workflow in API format; its id."""
         return self.post("/prompt", {"prompt": prompt, "client_id": self.client})["prompt_id"]
 
-    def wait(self, prompt_id: str, seconds: float = 120) -> dict:
+    def wait(self, prompt_id: str, seconds: float = 600) -> dict:
         """The history entry of a finished run, whatever its end."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -163,7 +163,7 @@ class Server:
             time.sleep(_POLL_SECONDS)
         raise AssertionError(f"the run did not finish in {seconds} s; see {self.log.read_text()[-2000:]}")
 
-    def run(self, prompt: dict, seconds: float = 120) -> dict[str, torch.Tensor]:
+    def run(self, prompt: dict, seconds: float = 600) -> dict[str, torch.Tensor]:
         """Runs a workflow in API format; the images of each output node, ``[B, H, W, 3 or 4]`` 0..1."""
         return self.images(self.wait(self.submit(prompt), seconds))
 
