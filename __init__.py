@@ -10,7 +10,10 @@ from .nodes.host import register_folders
 from .nodes.loaders import LoadDecoder, LoadEncoder
 from .nodes.match_color import MatchColor
 from .nodes.refine import Refine
+from .nodes.style_arithmetic import StyleArithmetic
 from .nodes.style_files import LoadStyle, SaveStyle
+from .nodes.style_from_images import StyleFromImages
+from .nodes.style_grid import StyleGrid
 from .nodes.style_mix import StyleMix
 from .nodes.stylize import Stylize
 from .nodes.stylize_frames import StylizeFrames
@@ -23,6 +26,9 @@ NODE_CLASS_MAPPINGS = {
     "AdaINVGGEncode": Encode,
     "AdaINApply": Apply,
     "AdaINStyleMix": StyleMix,
+    "AdaINStyleArithmetic": StyleArithmetic,
+    "AdaINStyleFromImages": StyleFromImages,
+    "AdaINStyleGrid": StyleGrid,
     "AdaINDecode": Decode,
     "AdaINChannelMask": ChannelMask,
     "AdaINSaveStyle": SaveStyle,
@@ -42,6 +48,9 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINVGGEncode": "VGG Encode",
     "AdaINApply": "AdaIN",
     "AdaINStyleMix": "Style Mix",
+    "AdaINStyleArithmetic": "Style Arithmetic",
+    "AdaINStyleFromImages": "Style from Images",
+    "AdaINStyleGrid": "AdaIN Style Grid",
     "AdaINDecode": "AdaIN Decode",
     "AdaINChannelMask": "AdaIN Channel Mask",
     "AdaINSaveStyle": "Save Style",

@@ -17,9 +17,11 @@ import typing
 
 if typing.TYPE_CHECKING:
     from .errors import AdaINError
+    from .images.color import match_color
     from .inference.stylizer import Stylizer
     from .method.features import Features
     from .method.style import Style, mix
+    from .method.style_arithmetic import extrapolate
     from .models.style_files import load_style, save_style
     from .training.evaluation import evaluate
     from .training.fit_style import fit_style
@@ -32,8 +34,10 @@ __all__ = [
     "Style",
     "Stylizer",
     "evaluate",
+    "extrapolate",
     "fit_style",
     "load_style",
+    "match_color",
     "mix",
     "save_style",
     "train",
@@ -45,8 +49,10 @@ _MODULES = {
     "Style": ".method.style",
     "Stylizer": ".inference.stylizer",
     "evaluate": ".training.evaluation",
+    "extrapolate": ".method.style_arithmetic",
     "fit_style": ".training.fit_style",
     "load_style": ".models.style_files",
+    "match_color": ".images.color",
     "mix": ".method.style",
     "save_style": ".models.style_files",
     "train": ".training.train",

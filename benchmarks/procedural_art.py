@@ -39,19 +39,6 @@ def _cells(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndar
     return nearest, two[1] - two[0]
 
 
-def ink_hatching(random: np.random.Generator) -> Picture:
-    """Strokes of a pen, in more directions the darker."""
-    rows, columns = _grid()
-    dark = _noise(random, 5, 3)
-    wobble = 0.01 * _noise(random, 12)
-    paper = np.ones((SIDE, SIDE))
-    for k, angle in enumerate((0.8, -0.7, 0.1, 1.6)):
-        across = (rows + wobble) * np.cos(angle) + (columns + wobble) * np.sin(angle)
-        stroke = np.sin(2 * np.pi * (70 + 6 * k) * across) > 1.15 - 0.9 * dark
-        paper -= 0.85 * (stroke & (dark > 0.15 + 0.2 * k))
-    return _mixed(paper.clip(0, 1), (0.97, 0.95, 0.9), (0.08, 0.08, 0.1))
-
-
 def stained_glass(random: np.random.Generator) -> Picture:
     """Panes in lead."""
     nearest, gap = _cells(random, 130)
@@ -59,18 +46,6 @@ def stained_glass(random: np.random.Generator) -> Picture:
     panes = palette[random.integers(len(palette), size=130)] * random.uniform(0.7, 1.25, (130, 1))
     glass = panes[nearest] * (0.75 + 0.5 * _noise(random, 20, 2)[..., None])
     return np.where((gap < 0.009)[..., None], 0.04, glass).clip(0, 1)
-
-
-def halftone(random: np.random.Generator) -> Picture:
-    """Dots of four printing inks."""
-    rows, columns = _grid()
-    picture = np.ones((SIDE, SIDE, 3))
-    inks = (((0, 0.65, 0.9), 0.26), ((0.9, 0.1, 0.5), 1.31), ((1, 0.88, 0), 0.0), ((0.1, 0.1, 0.12), 0.79))
-    for ink, angle in inks:
-        y, x = rows * np.cos(angle) + columns * np.sin(angle), columns * np.cos(angle) - rows * np.sin(angle)
-        dots = np.cos(2 * np.pi * 42 * y) + np.cos(2 * np.pi * 42 * x)
-        picture = picture * np.where((dots > 3.2 - 3.4 * _noise(random, 4, 2))[..., None], ink, 1.0)
-    return picture
 
 
 def terrazzo(random: np.random.Generator) -> Picture:
@@ -101,17 +76,22 @@ def blueprint(random: np.random.Generator) -> Picture:
 
 def neon(random: np.random.Generator) -> Picture:
     """Glowing tubes at night."""
+    unit = SIDE / 768  # widths below are for that side
     picture = np.full((SIDE, SIDE, 3), (0.02, 0.01, 0.06))
     for colour in ((1.0, 0.1, 0.6), (0.1, 0.9, 1.0), (0.6, 0.2, 1.0), (1.0, 0.8, 0.2)):
         sheet = Image.new("L", (SIDE, SIDE))
         draw = ImageDraw.Draw(sheet)
         for _ in range(7):
             t = np.linspace(0, 2 * np.pi, 300)
-            (cy, cx), (a, b), turn = random.random((2,)) * SIDE, 60 + 200 * random.random((2,)), random.random() * 6
+            (cy, cx), (a, b), turn = (
+                random.random((2,)) * SIDE,
+                unit * (60 + 200 * random.random((2,))),
+                random.random() * 6,
+            )
             y, x = cy + a * np.sin(t * 2 + turn), cx + b * np.cos(t * 3)
-            draw.line([*zip(x.tolist(), y.tolist(), strict=True)], fill=255, width=5, joint="curve")
+            draw.line([*zip(x.tolist(), y.tolist(), strict=True)], fill=255, width=round(5 * unit), joint="curve")
         for blur, strength in ((1, 1.0), (7, 1.1), (24, 1.3)):
-            glow = np.asarray(sheet.filter(ImageFilter.GaussianBlur(blur))) / 255
+            glow = np.asarray(sheet.filter(ImageFilter.GaussianBlur(blur * unit))) / 255
             picture += strength * glow[..., None] * np.array(colour)
     return picture.clip(0, 1)
 
@@ -152,8 +132,7 @@ def mosaic(random: np.random.Generator) -> Picture:
 
 
 DRAWINGS: dict[str, Callable[[np.random.Generator], Picture]] = {
-    drawing.__name__: drawing
-    for drawing in (ink_hatching, stained_glass, halftone, terrazzo, blueprint, neon, marbling, woodcut, mosaic)
+    drawing.__name__: drawing for drawing in (stained_glass, terrazzo, blueprint, neon, marbling, woodcut, mosaic)
 }
 
 

@@ -23,6 +23,7 @@ from ..adain_core.memory import budget
 from ..adain_core.memory import is_out_of_memory as is_exhausted
 from ..adain_core.method import float64
 from ..adain_core.models.bundled import WEIGHTS
+from ..adain_core.models.style_library import LIBRARY
 from .examples import STYLES
 
 try:
@@ -41,7 +42,8 @@ M = TypeVar("M", bound=nn.Module)
 
 MODEL_FOLDER = "adain"
 STYLE_FOLDER = "adain_styles"
-_BUNDLED = {MODEL_FOLDER: WEIGHTS, STYLE_FOLDER: STYLES}  # what the pack brings; all there is without ComfyUI
+# What the pack brings; all there is without ComfyUI.
+_BUNDLED = {MODEL_FOLDER: [WEIGHTS], STYLE_FOLDER: [STYLES, LIBRARY]}
 ENDINGS = {".safetensors"}
 # What `progress_bar` raises when the user cancels the run; not an Exception in ComfyUI 0.33.
 CANCELLED: tuple[type[BaseException], ...] = () if management is None else (management.InterruptProcessingException,)
@@ -153,22 +155,21 @@ def register_folders() -> None:
     for name, bundled in _BUNDLED.items():
         paths, endings = folder_paths.folder_names_and_paths.get(name, ([], set()))
         home = str(Path(folder_paths.models_dir) / name)
-        known = [*paths, home, str(bundled)]
+        known = [*paths, home, *map(str, bundled)]
         folder_paths.folder_names_and_paths[name] = (list(dict.fromkeys(known)), set(endings) | ENDINGS)
 
 
 def model_files(folder: str = MODEL_FOLDER) -> list[str]:
     """Names of the safetensors files in a model folder, as they are on disk now."""
     if management is None:
-        return sorted(path.name for path in _BUNDLED[folder].glob("*.safetensors"))
+        return sorted(path.name for bundled in _BUNDLED[folder] for path in bundled.glob("*.safetensors"))
     return folder_paths.get_filename_list(folder)
 
 
 def find_model(name: str, folder: str = MODEL_FOLDER) -> Path | None:
     """The path of a model file in whichever of the folders searched has it first; None when none has."""
     if management is None:
-        path = _BUNDLED[folder] / name
-        return path if path.is_file() else None
+        return _bundled(name, folder)
     found = folder_paths.get_full_path(folder, name)
     return None if found is None else Path(found)
 
@@ -177,7 +178,7 @@ def model_path(name: str, folder: str = MODEL_FOLDER) -> Path:
     """The path of a model file; AdaINError names the folders searched when it is not there."""
     path = find_model(name, folder)
     if path is None:
-        searched = [str(_BUNDLED[folder])] if management is None else folder_paths.get_folder_paths(folder)
+        searched = [*map(str, _BUNDLED[folder])] if management is None else folder_paths.get_folder_paths(folder)
         raise AdaINError(
             f"{name}: expected a file in {' or '.join(searched)}, found none; "
             "put it there and press R to refresh the node's list"
@@ -187,7 +188,12 @@ def model_path(name: str, folder: str = MODEL_FOLDER) -> Path:
 
 def is_bundled(name: str, folder: str = MODEL_FOLDER) -> bool:
     """Whether the pack itself brings a file of that name."""
-    return (_BUNDLED[folder] / name).is_file()
+    return _bundled(name, folder) is not None
+
+
+def _bundled(name: str, folder: str) -> Path | None:
+    """The file of that name that the pack brings; None if it brings none."""
+    return next((path for bundled in _BUNDLED[folder] if (path := bundled / name).is_file()), None)
 
 
 def validated(name: str | None, folder: str = MODEL_FOLDER) -> bool | str:

@@ -70,7 +70,7 @@ class SaveStyle:
 class LoadStyle:
     """Load Style."""
 
-    DESCRIPTION = "Loads a style saved with Save Style and shows its thumbnail, if it has one."
+    DESCRIPTION = "Loads one of the pack's styles, or one saved with Save Style, and shows its thumbnail."
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["load adain style", "import style"]
     RETURN_TYPES = (STYLE,)
@@ -80,7 +80,7 @@ class LoadStyle:
 
     @classmethod
     def INPUT_TYPES(cls):
-        tooltip = "Style files (.safetensors) in models/adain_styles; press R to see new ones."
+        tooltip = "The pack's styles and the files (.safetensors) in models/adain_styles; press R to see new ones."
         return {"required": {"name": (host.model_files(host.STYLE_FOLDER), {"tooltip": tooltip})}}
 
     @classmethod

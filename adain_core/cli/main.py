@@ -22,6 +22,8 @@ COMMANDS = {
     "train": "train",
     "evaluate": "evaluate",
     "batch": "batch",
+    "style": "style",
+    "grid": "grid",
 }
 USER_MISTAKE = 2
 

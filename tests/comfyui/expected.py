@@ -9,12 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adain_core import Stylizer
+from adain_core import Style, Stylizer
 from adain_core.images.color import match_color
 from adain_core.images.files import load_picture
+from adain_core.images.labelled_grid import labelled_grid
+from adain_core.images.resize import scale_short_side
 from adain_core.inference.pipeline import apply_style
+from adain_core.inference.style_grid import plan_grid, stylized_cells
 from adain_core.method import channel_masks
+from adain_core.method.style_arithmetic import toward
 from adain_core.models.style_files import load_style
+from adain_core.models.style_library import LIBRARY
 from adain_core.training.fit_style import fit_style
 from adain_core.video.smoothing import TemporalSmoother
 
@@ -82,6 +87,39 @@ def _colors(s: Stylizer) -> list[Tensor]:
     return [result, match_color(result, content, "luminance")]
 
 
+def _histograms(s: Stylizer) -> list[Tensor]:
+    content = _image("content_chelsea")
+    result = s.stylize(content, _image("style_safe_landing"))
+    return [result, *(match_color(result, content, "histogram", strength=strength) for strength in (1.0, 0.5))]
+
+
+def _library(name: str) -> Style:
+    return load_style(LIBRARY / f"{name}.safetensors")
+
+
+def _from_library(s: Stylizer) -> list[Tensor]:
+    return [s.stylize(_image("content_chelsea"), _library("marbling"))]
+
+
+def _exaggerate(s: Stylizer) -> list[Tensor]:
+    content, style = s.encode(_image("content_chelsea")), _library("van_gogh_wheat_field")
+    moved = toward(style, [content.style], [-0.5])
+    return [s.decode(apply_style(content, each)) for each in (style, moved)]
+
+
+def _folder(s: Stylizer) -> list[Tensor]:
+    paths = sorted(EXAMPLES.glob("style_*.jpg"))
+    style = s.pooled_style([(scale_short_side(load_picture(path).pixels, 256), None) for path in paths])
+    return [s.stylize(_image("content_chelsea"), style)]
+
+
+def _corners(s: Stylizer) -> list[Tensor]:
+    names = ("woodcut", "petrov_vodkin_red_horse", "monet_japanese_bridge", "van_gogh_sunflowers")
+    cells, content = plan_grid(4, 3), s.encode(_image("content_chelsea"))
+    pictures = list(stylized_cells(s.decode, content, [_library(name) for name in names], cells))
+    return [labelled_grid(pictures, [cell.label for cell in cells], 3, 192)]
+
+
 def _load(s: Stylizer) -> list[Tensor]:
     return [s.stylize(_image("content_chelsea"), load_style(EXAMPLES / "styles/starry_night.safetensors"))]
 
@@ -117,10 +155,15 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "04 Keep the colours": _colors,
     "05 Refine the picture": _refine,
     "06 Stylize your photo.app": _app,
+    "07 Match histograms": _histograms,
     "11 Mix two styles": _mix,
     "12 Save and load a style": _load,
     "13 One style from several images": _fit,
     "14 Size of the strokes": _sizes,
+    "15 Take a style from the library": _from_library,
+    "16 Exaggerate a style": _exaggerate,
+    "17 One style from a folder": _folder,
+    "18 Four styles in the corners": _corners,
     "21 Two styles by mask": _regions,
     "22 Style in some channels": _channels,
     "23 A transparent picture": _transparent,

@@ -20,8 +20,13 @@ from torch import Tensor
 from adain_core import Stylizer, mix
 from adain_core.images.color import METHODS, match_color
 from adain_core.images.files import load_picture, to_image, to_tensor
+from adain_core.images.labelled_grid import labelled_grid
 from adain_core.inference.pipeline import apply_style
+from adain_core.inference.style_grid import plan_grid, stylized_cells
 from adain_core.method import channel_masks
+from adain_core.method.style_arithmetic import toward
+from adain_core.models.style_files import load_style, load_thumbnail
+from adain_core.models.style_library import LIBRARY
 from adain_core.training.evaluation import evaluate
 from adain_core.training.fit_style import fit_style
 from adain_core.video.smoothing import TemporalSmoother
@@ -42,6 +47,9 @@ WORKFLOWS = {
     "AdaINVGGEncode": "02 Stylize step by step",
     "AdaINApply": "22 Style in some channels",
     "AdaINStyleMix": "11 Mix two styles",
+    "AdaINStyleArithmetic": "16 Exaggerate a style",
+    "AdaINStyleFromImages": "17 One style from a folder",
+    "AdaINStyleGrid": "18 Four styles in the corners",
     "AdaINDecode": "02 Stylize step by step",
     "AdaINChannelMask": "22 Style in some channels",
     "AdaINSaveStyle": "12 Save and load a style",
@@ -212,6 +220,33 @@ def samples(s: Stylizer) -> Image.Image:
     return row([picture[None] for pictures in rows for picture in pictures], columns=4)
 
 
+def style_arithmetic(s: Stylizer) -> Image.Image:
+    content = s.encode(square("content_chelsea"))
+    style, own = load_style(LIBRARY / "van_gogh_wheat_field.safetensors"), content.style
+    amounts = (0.5, 0.0, -0.5, -1.0)
+    results = [s.decode(apply_style(content, toward(style, [own], [amount]))) for amount in amounts]
+    return row(results, [f"{amount:g}" for amount in amounts], columns=4)
+
+
+def style_from_images(s: Stylizer) -> Image.Image:
+    images = [square(f"style_{name}") for name in ("starry_night", "paint_brushes")]
+    return row([*images, s.stylize(square("content_chelsea"), s.pooled_style([(image, None) for image in images]))])
+
+
+def style_grid(s: Stylizer) -> Image.Image:
+    names = ("petrov_vodkin_red_horse", "woodcut", "monet_japanese_bridge", "van_gogh_sunflowers")
+    styles, content = [load_style(LIBRARY / f"{name}.safetensors") for name in names], square("content_coffee", 160)
+    pictures = list(stylized_cells(s.decode, s.encode(content), styles, plan_grid(4, 5)))
+    return to_image(labelled_grid(pictures, [""] * 25, 5, WIDTH // 5)[0])
+
+
+def style_library(s: Stylizer) -> Image.Image:
+    """The thumbnails, each with its file's name."""
+    paths = sorted(LIBRARY.glob("*.safetensors"))
+    pictures = [to_tensor(load_thumbnail(path)) for path in paths]
+    return to_image(labelled_grid(pictures, [path.stem.replace("_", " ") for path in paths], 5)[0])
+
+
 KNOBS: dict[str, Callable[[Stylizer], Image.Image]] = {
     "alpha": alpha,
     "mask": mask,
@@ -226,6 +261,10 @@ KNOBS: dict[str, Callable[[Stylizer], Image.Image]] = {
     "reconstruction": reconstruction,
     "examples": examples,
     "samples": samples,
+    "style_arithmetic": style_arithmetic,
+    "style_from_images": style_from_images,
+    "style_grid": style_grid,
+    "style_library": style_library,
     "smoothing": smoothing,
 }
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adain_core import Stylizer
-from adain_core.images.files import load_picture
+from adain_core.images.files import load_picture, to_image
 from adain_core.method.normalization import adaptive_instance_norm
 from adain_core.method.spatial_masks import to_feature_grid
 
@@ -22,6 +22,13 @@ CONTRACT = {
         ["style_1", "weight_1"],
         ["style_2", "weight_2", "style_3", "weight_3", "style_4", "weight_4"],
         ["ADAIN_STYLE"],
+    ),
+    "AdaINStyleArithmetic": (["style", "style_1", "amount_1"], ["style_2", "amount_2"], ["ADAIN_STYLE"]),
+    "AdaINStyleFromImages": (["encoder", "style_folder", "style_size"], ["images", "style_path"], ["ADAIN_STYLE"]),
+    "AdaINStyleGrid": (
+        ["decoder", "content", "style_1", "steps", "alpha", "cell"],
+        ["style_2", "style_3", "style_4"],
+        ["IMAGE", "IMAGE"],
     ),
     "AdaINDecode": (["decoder", "features"], ["tile_size"], ["IMAGE"]),
     "AdaINChannelMask": (
@@ -88,6 +95,7 @@ VALUES = {
     ("AdaINStylize", "pair"): ["vgg19", "light"],
     ("AdaINStylizeFrames", "pair"): ["vgg19", "light"],
     ("AdaINStylizeVideo", "pair"): ["vgg19", "light"],
+    ("AdaINStyleFromImages", "style_folder"): ["no folder", "examples of this pack"],
     ("AdaINTrainDecoder", "content_folder"): ["examples of this pack"],
     ("AdaINTrainDecoder", "style_folder"): ["examples of this pack"],
     ("AdaINTrainDecoder", "style_loss"): ["mean-std", "gram"],
@@ -151,6 +159,7 @@ RARE = {
     "AdaINDecode": {"tile_size"},
     "AdaINRefine": {"style_weight", "tile_size"},
     "AdaINSaveStyle": {"author", "license"},
+    "AdaINStyleFromImages": {"style_path"},
     "AdaINStylize": {"detail_size"},
     "AdaINStylizeFrames": {"detail_size"},
     "AdaINStylizeVideo": {"keys", "crf", "detail_size"},
@@ -228,6 +237,74 @@ def test_style_mix_names_the_input_whose_batch_does_not_fit(nodes, models, paint
     )
     with pytest.raises(ValueError, match="style_3: expected a batch of 1 or of 3 like another style, found 2"):
         run(nodes["AdaINStyleMix"], style_1=one, weight_1=1.0, style_3=two, style_4=three)
+
+
+def test_style_arithmetic_goes_toward_and_away(nodes, models, photo, painting):
+    encoder, decoder = models
+    content, style = (run(nodes["AdaINVGGEncode"], encoder=encoder, image=image) for image in (photo, painting))
+
+    def distance(amount):
+        moved = run(nodes["AdaINStyleArithmetic"], style=style, style_1=content, amount_1=amount)
+        target = run(nodes["AdaINApply"], content=content, style=moved, alpha=1.0)
+        return (run(nodes["AdaINDecode"], decoder=decoder, features=target) - photo).abs().mean()
+
+    assert distance(-0.5) > 1.1 * distance(0.0) > 1.2 * distance(0.8)
+    given = {"style": style, "style_1": content, "amount_1": 0.0}
+    still = run(nodes["AdaINStyleArithmetic"], **given)
+    torch.testing.assert_close(tuple(still.statistics), tuple(style.statistics))
+    two, three = (run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting.repeat(n, 1, 1, 1)) for n in (2, 3))
+    with pytest.raises(ValueError, match="style_2: expected a batch of 1 or of 3 like another style, found 2"):
+        run(nodes["AdaINStyleArithmetic"], style=style, style_1=three, amount_1=1.0, style_2=two)
+
+
+def test_a_style_from_connected_images_and_a_folder(pack, nodes, models, painting, tmp_path, monkeypatch):
+    host = sys.modules[f"{pack.__name__}.nodes.host"]
+    monkeypatch.setattr(host, "input_folder", lambda: tmp_path)
+    (tmp_path / "night").mkdir()
+    for k, part in enumerate((painting[0, :, :64], painting[0, :, 64:])):
+        to_image(part.movedim(2, 0)).save(tmp_path / "night" / f"{k}.png")
+    node = nodes["AdaINStyleFromImages"]
+    assert "night" in node.INPUT_TYPES()["required"]["style_folder"][0]
+    read = torch.cat([load_picture(tmp_path / "night" / f"{k}.png").pixels.movedim(1, 3) for k in range(2)])
+    connected = run(node, encoder=models[0], style_folder="no folder", style_size=0, images=read)
+    folder = run(node, encoder=models[0], style_folder="night", style_size=0)
+    for found, expected in zip(folder.layers(), connected.layers(), strict=True):
+        torch.testing.assert_close(tuple(found), tuple(expected))
+    both = run(node, encoder=models[0], style_folder="night", style_size=0, images=read)
+    torch.testing.assert_close(tuple(both.statistics), tuple(folder.statistics), atol=1e-5, rtol=1e-5)
+    half = torch.ones(1, *painting.shape[1:3], 1)
+    half[:, :, 64:] = 0
+    visible = run(
+        node, encoder=models[0], style_folder="no folder", style_size=0, images=torch.cat([painting, half], 3)
+    )
+    plain = run(node, encoder=models[0], style_folder="no folder", style_size=0, images=painting)
+    alone = run(node, encoder=models[0], style_folder="no folder", style_size=0, images=painting[:, :, :64])
+    apart = [(style.statistics.mean - alone.statistics.mean).norm() for style in (visible, plain)]
+    assert apart[0] < 0.5 * apart[1], "what is transparent does not count"
+    before = node.IS_CHANGED(style_folder="night")
+    to_image(painting[0].movedim(2, 0)).save(tmp_path / "night" / "2.png")
+    assert node.IS_CHANGED(style_folder="night") != before
+    with pytest.raises(ValueError, match="images: expected images or a folder of them, found neither"):
+        run(node, encoder=models[0], style_folder="no folder", style_size=0)
+
+
+def test_a_style_grid_encodes_nothing(pack, nodes, models, photo, painting, monkeypatch):
+    encoder, decoder = models
+    content, style = (run(nodes["AdaINVGGEncode"], encoder=encoder, image=image) for image in (photo, painting))
+    execution = sys.modules[f"{pack.__name__}.nodes.execution"]
+    monkeypatch.setattr(execution, "encode", lambda *_, **__: pytest.fail("encoded again"))
+    node = nodes["AdaINStyleGrid"]()
+    images, picture = node.make(decoder, content, style, 3, 1.0, 64)
+    assert images.shape == (3, *photo.shape[1:])
+    assert picture.shape[2] == 3 * 64 + 2 * 6
+    for image, alpha in zip(images, (0.0, 0.5, 1.0), strict=True):
+        target = run(nodes["AdaINApply"], content=content, style=style, alpha=alpha)
+        torch.testing.assert_close(image, run(nodes["AdaINDecode"], decoder=decoder, features=target)[0])
+    images, _ = node.make(decoder, content, style, 2, 1.0, 64, content)
+    assert images.shape[0] == 2
+    for others in ((None, style), (style, style), (None, None, style)):
+        with pytest.raises(ValueError, match="styles: expected style_1 alone, style_1 and style_2, or all four, found"):
+            node.make(decoder, content, style, 2, 1.0, 64, *others)
 
 
 def test_channel_mask_modes(nodes, models, photo, painting):

@@ -1,0 +1,154 @@
+"""``style``: makes, lists, shows and mixes style files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import AdaINError
+from ..files import check_output
+from ..images.files import Picture, check_writable, load_picture, save_picture, scaled, to_image, to_tensor
+from ..images.folders import list_images
+from ..images.resize import scale_short_side
+from ..inference.stylizer import Stylizer
+from ..method.style import Style, check_style_size, mix
+from ..method.style_arithmetic import extrapolate
+from ..models.bundled import PAIRS
+from ..models.style_files import load_style, load_thumbnail, save_style
+from ..models.style_library import ENDING, LIBRARY, find_style, is_style_file
+from ..models.tensor_files import read_metadata
+from .options import add_model_options, add_style_size_option, load_stylizer
+
+_PHOTO_SIDE = 256  # pixels, the short side of the photo that the thumbnail is made of
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("style", help="make, list, show and mix style files", description=__doc__)
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    action = actions.add_parser(
+        "make",
+        help="a style file of one image or of many",
+        description="Makes a style file. Of several images the statistics are taken over all their pixels together.",
+    )
+    action.add_argument("images", metavar="IMAGE", nargs="+", help="images, or folders of images at any depth")
+    add_style_size_option(action)
+    _add_file_options(action)
+    action.set_defaults(run=make)
+
+    action = actions.add_parser("list", help="the library's styles, or those of folders")
+    action.add_argument("folders", metavar="FOLDER", nargs="*", help="folders with style files; default: the library")
+    action.set_defaults(run=list_styles)
+
+    action = actions.add_parser("show", help="what a style file says, and its thumbnail")
+    action.add_argument("style", metavar="STYLE", help=f"style file, or name{ENDING} of the library's")
+    action.add_argument("-o", "--output", metavar="OUT", help="write the thumbnail to this file, .png or .jpg")
+    action.set_defaults(run=show)
+
+    action = actions.add_parser(
+        "mix",
+        help="one style of several",
+        description="Mixes style files. With weights below 0 and above 1 styles are exaggerated: --weights 1.5 -0.5 "
+        "goes beyond the first, away from the second.",
+    )
+    action.add_argument("styles", metavar="STYLE", nargs="+", help=f"style files, or names{ENDING} of the library's")
+    action.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per style (default: equal)")
+    _add_file_options(action)
+    action.set_defaults(run=mixed)
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help=f"style file, {ENDING}")
+    parser.add_argument("--name", help="kept in the file; default: the file's name")
+    parser.add_argument("--author", default="", help="who made the style, kept in the file")
+    parser.add_argument("--license", default="", help="its licence, kept in the file")
+    parser.add_argument("--thumbnail", metavar="PHOTO", help="keep this photo in that style, scaled down, in the file")
+    add_model_options(parser)
+
+
+def make(options: argparse.Namespace) -> None:
+    _check_file(options.output)
+    check_style_size(options.style_size)
+    paths = [path for given in options.images for path in _images_of(Path(given))]
+    stylizer = load_stylizer(options)
+    style = stylizer.pooled_style(_read(paths, options.style_size))
+    _save(options, stylizer, style)
+
+
+def list_styles(options: argparse.Namespace) -> None:
+    for folder in map(Path, options.folders or [LIBRARY]):
+        if not folder.is_dir():
+            raise AdaINError(
+                f"{folder}: expected a folder of style files, found {'a file' if folder.exists() else 'nothing'}"
+            )
+        for path in sorted(folder.rglob(f"*{ENDING}")):
+            info = read_metadata(path)
+            if info.get("kind") == "style":
+                said = (info.get(key) for key in ("name", "author", "license"))
+                print("\t".join([str(path.relative_to(folder)), *(text or "-" for text in said)]))
+
+
+def show(options: argparse.Namespace) -> None:
+    path = find_style(options.style)
+    style = load_style(path)
+    for key, text in {"file": str(path), **style.info, "pair": _pair_of(style)}.items():
+        print(f"{key}: {text}")
+    print(f"styles: {style.batch}" if style.batch > 1 else f"channels: {style.statistics.mean.shape[1]}")
+    print(f"layers: {'1 (cannot be refined toward)' if style.shallow is None else len(style.layers())}")
+    picture = load_thumbnail(path)
+    if options.output:
+        if picture is None:
+            raise AdaINError(f"{path}: expected a thumbnail in it, found none")
+        save_picture(check_writable(options.output), Picture(to_tensor(picture)))
+    elif picture is not None:
+        print(f"thumbnail: {picture.width}x{picture.height} pixels")
+
+
+def mixed(options: argparse.Namespace) -> None:
+    _check_file(options.output)
+    styles = [load_style(find_style(path)) for path in options.styles]
+    weights = options.weights or [1.0] * len(styles)
+    # Within 0..1 as everywhere else; beyond, deviations need their logarithm to stay above 0.
+    style = extrapolate(styles, weights) if min(weights) < 0 else mix(styles, weights)
+    _save(options, load_stylizer(options) if options.thumbnail else None, style)
+
+
+def _images_of(path: Path) -> list[Path]:
+    return list_images(path) if path.is_dir() else [path]
+
+
+def _read(paths: Sequence[Path], side: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    for path in tqdm(paths, "images", disable=len(paths) < 2):
+        picture = scaled(load_picture(path), side)
+        yield picture.filled, picture.weights
+
+
+def _check_file(path: str) -> None:
+    if not is_style_file(path):
+        raise AdaINError(f"{path}: expected a name that ends in {ENDING}")
+    check_output(Path(path))
+
+
+def _save(options: argparse.Namespace, stylizer: Stylizer | None, style: Style) -> None:
+    picture = None if stylizer is None or not options.thumbnail else _thumbnail(stylizer, style, options.thumbnail)
+    info = {"name": options.name or Path(options.output).stem, "author": options.author, "license": options.license}
+    save_style(options.output, replace(style, info=info), picture)
+
+
+def _thumbnail(stylizer: Stylizer, style: Style, photo: str) -> Image.Image:
+    pixels = scale_short_side(load_picture(photo).filled, _PHOTO_SIDE)
+    return to_image(stylizer.stylize(pixels, style)[0])
+
+
+def _pair_of(style: Style) -> str:
+    """The bundled pair that a style belongs to, or its encoder's fingerprint."""
+    for name, files in PAIRS.items():
+        if read_metadata(files.decoder).get("encoder") == style.encoder_id:
+            return name
+    return f"of another encoder, {style.encoder_id}"

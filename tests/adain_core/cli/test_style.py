@@ -1,0 +1,89 @@
+"""``style``: what it makes is what the core makes, and it reads what it wrote."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+
+from adain_core import Stylizer, load_style, mix
+from adain_core.cli.main import main
+from adain_core.images.files import load_picture
+from adain_core.method.style_arithmetic import extrapolate
+from adain_core.models.style_files import load_thumbnail
+from adain_core.models.style_library import LIBRARY
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer.load(device="cpu")
+
+
+@pytest.fixture
+def folder(examples, tmp_path):
+    (tmp_path / "paintings/deeper").mkdir(parents=True)
+    for name, place in (("starry_night", "paintings"), ("safe_landing", "paintings/deeper")):
+        with Image.open(examples / f"style_{name}.jpg") as image:
+            image.resize((80, 64)).save(tmp_path / place / f"{name}.png")
+    return tmp_path
+
+
+def same(path, style):
+    found = load_style(path)
+    for layer, expected in zip(found.layers(), style.layers(), strict=True):
+        torch.testing.assert_close(layer, expected)
+    return found
+
+
+def test_make_of_a_folder(folder, stylizer, examples):
+    out = folder / "both.safetensors"
+    given = ["--author", "Two", "--license", "CC0", "--thumbnail", str(examples / "content_chelsea.jpg")]
+    assert main(["style", "make", str(folder / "paintings"), "--style-size", "0", "-o", str(out), *given]) == 0
+    pictures = [load_picture(path) for path in sorted((folder / "paintings").rglob("*.png"))]
+    found = same(out, stylizer.pooled_style([(picture.filled, None) for picture in pictures]))
+    assert found.info == {"name": "both", "author": "Two", "license": "CC0"}
+    assert load_thumbnail(out).size == (96, 64)
+
+
+def test_mix_within_and_beyond(folder, capsys):
+    names = ["van_gogh_irises", "munch_scream.safetensors"]
+    styles = [load_style(LIBRARY / f"{name.removesuffix('.safetensors')}.safetensors") for name in names]
+    out = str(folder / "mixed.safetensors")
+    assert main(["style", "mix", *names, "-o", out]) == 0
+    same(out, mix(styles, [1, 1]))
+    assert main(["style", "mix", *names, "-o", out, "--weights", "1.5", "-0.5", "--name", "More"]) == 0
+    assert same(out, extrapolate(styles, [1.5, -0.5])).info == {"name": "More"}
+
+
+def test_list_and_show(folder, capsys):
+    assert main(["style", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(list(LIBRARY.glob("*.safetensors")))
+    assert "munch_scream.safetensors\tThe Scream\tEdvard Munch\tpublic domain; the painter died in 1944" in lines
+    picture = folder / "scream.png"
+    assert main(["style", "show", "munch_scream", "-o", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    assert "author: Edvard Munch" in shown
+    assert "pair: vgg19" in shown
+    assert "layers: 4" in shown
+    with Image.open(picture) as image:
+        assert image.size == (96, 96)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["make", "missing.jpg", "-o", "out.safetensors"], "missing.jpg"),
+        (["make", "missing.jpg", "-o", "out.png"], "out.png: expected a name that ends in .safetensors"),
+        (["list", "missing"], "missing: expected a folder of style files, found nothing"),
+        (["show", "missing"], "missing: expected a style file or the name of one of the library's styles"),
+        (["mix", "munch_scream", "-o", "out.safetensors", "--weights", "1", "2"], "one weight for each style, found 1"),
+        (["mix", *["munch_scream"] * 2, "-o", "out.safetensors", "--weights", "1", "-2"], "sum to more than 0, found"),
+    ],
+)
+def test_mistakes_are_one_line(folder, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(folder)
+    assert main(["style", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not list(folder.glob("*out.*"))

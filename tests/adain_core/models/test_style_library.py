@@ -1,0 +1,54 @@
+"""The styles the pack ships."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from adain_core import AdaINError, load_style
+from adain_core.models.bundled import DEFAULT_DECODER
+from adain_core.models.style_files import THUMBNAIL_SIZE, load_thumbnail
+from adain_core.models.style_library import LIBRARY, find_style
+from adain_core.models.tensor_files import read_metadata
+
+PATHS = sorted(LIBRARY.glob("*.safetensors"))
+MOST_BYTES = 700_000
+
+
+def test_there_are_many_and_they_are_small():
+    assert len(PATHS) >= 24
+    assert sum(path.stat().st_size for path in PATHS) < MOST_BYTES
+    assert {path.suffix for path in LIBRARY.iterdir()} == {".safetensors"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_each_says_what_it_is_and_can_be_refined_toward(path):
+    style = load_style(path)
+    assert set(style.info) == {"name", "author", "license"}
+    assert style.info["license"].startswith(("public domain", "CC0"))
+    assert style.encoder_id == read_metadata(DEFAULT_DECODER)["encoder"]
+    assert [layer.mean.shape[1] for layer in style.layers()] == [64, 128, 256, 512]
+    picture = load_thumbnail(path)
+    assert picture is not None
+    assert max(picture.size) == THUMBNAIL_SIZE
+
+
+def test_they_differ():
+    """No two are nearer to each other than a third of the distance that they usually have."""
+    styles = [load_style(path).statistics for path in PATHS]
+    vectors = torch.stack([torch.cat([s.mean[0], s.std[0]]) for s in styles])
+    distances = torch.cdist(vectors, vectors)
+    apart = distances[~torch.eye(len(PATHS), dtype=torch.bool)]
+    assert apart.min() > apart.median() / 3
+    assert len({load_style(path).info["name"] for path in PATHS}) == len(PATHS)
+
+
+def test_styles_are_found_by_path_and_by_name(tmp_path):
+    first = PATHS[0]
+    assert find_style(first.name) == find_style(first.stem) == find_style(first) == first
+    own = tmp_path / first.name
+    own.write_bytes(first.read_bytes())
+    assert find_style(own) == own
+    for unknown in ("none.safetensors", tmp_path / "sub" / first.name, tmp_path):
+        with pytest.raises(AdaINError, match="expected a style file or the name of one of the library's styles, found"):
+            find_style(unknown)
