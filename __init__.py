@@ -7,6 +7,7 @@ from .nodes.encode import Encode
 from .nodes.example_image import ExampleImage
 from .nodes.fit_style import FitStyle
 from .nodes.host import register_folders
+from .nodes.input_checks import check_inputs_of
 from .nodes.loaders import LoadDecoder, LoadEncoder
 from .nodes.match_color import MatchColor
 from .nodes.refine import Refine
@@ -67,5 +68,6 @@ NODE_DISPLAY_NAME_MAPPINGS = {
 WEB_DIRECTORY = "./web"
 
 register_folders()
+check_inputs_of(NODE_CLASS_MAPPINGS)
 
 __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +13,15 @@ if TYPE_CHECKING:
 
 class AdaINError(ValueError):
     """A mistake in the input. Its message is one sentence for the user: what was expected, what was found."""
+
+
+@contextmanager
+def about(path: str | Path) -> Iterator[None]:
+    """Has the block's AdaINErrors begin with the file that they are about."""
+    try:
+        yield
+    except AdaINError as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def check_batch(name: str, found: int, expected: int, like: str = "the content") -> None:

@@ -10,6 +10,8 @@ from ..adain_core.images.transparency import fill, mean_color
 from ..adain_core.method.adain import nonempty
 from . import host
 
+_LARGEST = 1e4  # of a pixel's value; what is much larger overflows in the networks
+
 
 def to_core(image: Tensor, name: str) -> Tensor:
     """IMAGE ``[B, H, W, C]`` 0..1 as ``[B, 3, H, W]``; without opacity, greyscale repeated.
@@ -21,11 +23,13 @@ def to_core(image: Tensor, name: str) -> Tensor:
         name: of the input, for messages.
 
     Raises:
-        AdaINError: another shape, or pixels that are not finite.
+        AdaINError: another shape, or pixels that are not finite or far from 0..1.
     """
     if image.ndim != 4 or image.shape[3] not in (1, 3, 4):
         raise AdaINError(f"{name}: expected shape [batch, height, width, 3], found {list(image.shape)}")
     check_finite(name, image)
+    if image.numel() and max(float(image.amax()), -float(image.amin())) > _LARGEST:
+        raise AdaINError(f"{name}: expected pixels from 0 to 1, found some beyond {_LARGEST:g}")
     image = image.movedim(3, 1)
     if image.shape[1] == 4:
         image = torch.cat([_filled(one[:, :3], one[:, 3:].clamp(0, 1)) for one in image.split(1)])

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from .formats import readable
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST = 64  # bytes; chunks that tell colours are shorter
 _D50 = (0.9642, 1.0, 0.8249)  # XYZ of the white that colours of a profile are relative to
@@ -117,7 +119,7 @@ def _png_chunks(path: str | Path) -> Iterator[tuple[bytes, bytes]]:
 def _says_adobe_rgb(path: str | Path) -> bool:
     """Whether EXIF says Adobe RGB: by the interoperability index of DCF, or as some cameras, by a colour space of 2."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=readable()) as image:
             exif = image.getexif()
             space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
             index = str(exif.get_ifd(ExifTags.IFD.Interop).get(1, "")).rstrip("\0")

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..errors import AdaINError
 from ..files import atomic_write, check_output
 from .color_profiles import grey_curve, profile_of, srgb_profile, to_srgb
+from .formats import readable
 from .metadata import upright, without_metadata
 from .resize import scale_short_side
 from .transparency import fill, mean_color
@@ -106,7 +107,7 @@ def count_pixels(path: str | Path) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=readable()) as image:
                 _to_main_page(path, image)
                 return int(image.width * image.height)
     except Image.DecompressionBombError:
@@ -152,7 +153,7 @@ def open_image(path: str | Path) -> Image.Image:
 
 def _decoded(path: Path, file: Path | io.BytesIO) -> Image.Image:
     with ExitStack() as opened:
-        image: Image.Image = opened.enter_context(Image.open(file))
+        image: Image.Image = opened.enter_context(Image.open(file, formats=readable()))
         _to_main_page(path, image)
         image.load()
         opened.pop_all()

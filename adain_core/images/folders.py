@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import os
@@ -10,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 
 from ..errors import AdaINError
 from .files import load_picture
+from .formats import endings
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN", "Sy
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """All files under a folder, at any depth, whose ending names an image format Pillow reads, sorted.
+    """All files under a folder, at any depth, whose ending names an image format that is read, sorted.
 
     Links are followed, but not into a folder that holds them. What is hidden, or made by systems beside the images, is
     none of them. A warning counts the files left out.
@@ -66,17 +65,12 @@ def _images_in(folder: Path, above: tuple[tuple[int, int], ...], left_out: Count
             left_out["hidden or a system's"] += 1
         elif entry.is_dir():
             yield from _images_in(path, here, left_out)
-        elif path.suffix.lower() not in _endings():
+        elif path.suffix.lower() not in endings():
             left_out[path.suffix.lower() or "without ending"] += 1
         elif entry.is_file():
             yield path
         else:
             left_out["broken links"] += 1
-
-
-@functools.cache
-def _endings() -> frozenset[str]:
-    return frozenset(ending for ending, format in Image.registered_extensions().items() if format in Image.OPEN)
 
 
 def listing_fingerprint(folder: str | Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..files import allocate, atomic_write
 from ..method.features import STRIDE
 from .color_profiles import INTENT, is_srgb, mode_of, profile_of, say_ignored, srgb_profile, unusable
 from .files import JPEG_QUALITY, Picture, check_sides, check_writable, main_page, several_frames
+from .formats import VIPS_LOADERS
 from .transparency import BLOCK, fill, mean_color
 
 try:
@@ -54,6 +56,7 @@ class LargeImage:
             found = "a folder" if self.path.is_dir() else "nothing"
             raise AdaINError(f"{path}: expected an image file, found {found}")
         try:
+            self._check_format()
             image = self._main_page().autorot()
         except pyvips.Error as error:
             raise self._unreadable(error) from None
@@ -64,6 +67,13 @@ class LargeImage:
             )
         self.image = self._in_srgb(image)
         self.size = self.image.height, self.image.width
+
+    def _check_format(self) -> None:
+        name = os.fsencode(self.path)
+        loader = pyvips.vips_lib.vips_foreign_find_load(name)
+        known = loader != pyvips.ffi.NULL
+        if known and not pyvips.ffi.string(loader).decode().removeprefix("VipsForeignLoad").startswith(VIPS_LOADERS):
+            raise AdaINError(f"{self.path}: expected an image file, found another or a rare kind")
 
     def _main_page(self) -> pyvips.Image:
         options = {"access": "random", "fail_on": "truncated"}

@@ -13,7 +13,6 @@ Pickled files are read with ``weights_only=True``, so that they cannot run code.
 
 from __future__ import annotations
 
-import pickle
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError
+from ..errors import AdaINError, about
 from .decoder import Decoder
 from .tensor_files import check_state, read_safetensors
 from .vgg import ARCHITECTURES, VGGEncoder
@@ -34,6 +33,7 @@ _OXFORD_MEANS_BGR = (103.939, 116.779, 123.68)
 _TORCHVISION_MEAN = (0.485, 0.456, 0.406)
 _TORCHVISION_STD = (0.229, 0.224, 0.225)
 _INPUT_CHANNELS = 3
+_LARGEST = 2 << 30  # bytes; the largest known, VGG-19 with its classifier, has a quarter of that
 
 
 def import_model(source: str | Path) -> VGGEncoder | Decoder:
@@ -52,7 +52,12 @@ def import_state(state: State, source: str | Path) -> VGGEncoder | Decoder:
     """As `import_model`, from tensors by name; ``source`` is the name of their file in errors."""
     for recognises, convert in _LAYOUTS:
         if recognises(state):
-            model, weights = convert(state)
+            try:
+                with about(source):
+                    model, weights = convert(state)
+            except (LookupError, RuntimeError) as error:  # a layer is missing or has another shape
+                reason = " ".join(str(error).split())
+                raise AdaINError(f"{source}: expected all weights of a known model, found others ({reason})") from None
             check_state(weights, model.state_dict(), source)
             model.load_state_dict(weights)
             return model.eval().requires_grad_(False)
@@ -92,15 +97,31 @@ def _read(source: str | Path) -> State:
             f"{source}: expected a file with weights, found {'a folder' if source.is_dir() else 'nothing'}"
         )
     try:
+        _check_size(source)
         state = torch.load(source, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (AdaINError, MemoryError):
+        raise
+    except Exception as error:  # of many types: a damaged pickle is a program for a machine that trusts it
+        reason = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
         raise AdaINError(
             f"{source}: expected a PyTorch file of tensors only, found one that cannot be read as such ({reason})"
         ) from None
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    names_tensors = isinstance(state, Mapping) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    )
+    if not names_tensors:
         raise AdaINError(f"{source}: expected a dictionary of tensors, found {type(state).__name__}")
     return dict(state)
+
+
+def _check_size(source: Path) -> None:
+    """Raises AdaINError for a file that is, or unpacks to, more than any model has."""
+    size = source.stat().st_size
+    if zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            size = max(size, sum(entry.file_size for entry in archive.infolist()))
+    if size > _LARGEST:
+        raise AdaINError(f"{source}: expected weights of at most {_LARGEST >> 30} GiB, found {size} bytes")
 
 
 def _architecture_of(convolutions: int) -> str:

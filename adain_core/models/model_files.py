@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..errors import AdaINError
+from ..errors import AdaINError, about
 from ..files import atomic_write
 from .decoder import Decoder
 from .light import LIGHT, LightDecoder, LightEncoder
@@ -77,7 +77,9 @@ def load_encoder(path: str | Path) -> AnyEncoder:
     state, metadata = read_safetensors(path)
     _check_kind(path, metadata, "encoder")
     architecture = metadata.get("architecture", "vgg19")
-    encoder: AnyEncoder = _fill(LightEncoder() if architecture == LIGHT else VGGEncoder(architecture), state, path)
+    with about(path):
+        encoder: AnyEncoder = LightEncoder() if architecture == LIGHT else VGGEncoder(architecture)
+    _fill(encoder, state, path)
     encoder.fingerprint = encoder_fingerprint(encoder)
     return encoder
 
@@ -121,9 +123,9 @@ def load_decoder(path: str | Path, encoder_id: str | None = None) -> AnyDecoder:
             f"{path}: expected a decoder of AdaIN's output, found one of content and style features side by side"
         )
     architecture = metadata.get("architecture", "vgg19")
-    decoder: AnyDecoder = (
-        LightDecoder() if architecture == LIGHT else Decoder(architecture, metadata.get("normalization", "none"))
-    )
+    normalization = metadata.get("normalization", "none")
+    with about(path):
+        decoder: AnyDecoder = LightDecoder() if architecture == LIGHT else Decoder(architecture, normalization)
     _fill(decoder, state, path)
     decoder.trained_for = trained_for
     return decoder

@@ -22,6 +22,8 @@ from ..method.style import ShallowStatistics, Style
 from .tensor_files import FORMAT, read_metadata, read_safetensors
 
 THUMBNAIL_SIZE = 96  # pixels, the longer side
+_LARGEST_THUMBNAIL = 1 << 20  # pixels; other programs may write larger ones, but not as a trap
+_THUMBNAIL_FORMATS = ("JPEG", "PNG")
 _INFO = ("name", "author", "license")
 
 
@@ -74,6 +76,7 @@ def load_style(path: str | Path) -> Style:
     found = {_name(tap, field): tap for tap in TAPS for field in Statistics._fields}
     if set(tensors) not in (set(found), {_name(TAPS[-1], field) for field in Statistics._fields}):
         raise AdaINError(f"{path}: expected the tensors mean and std, found {', '.join(sorted(tensors)) or 'none'}")
+    tensors = {name: values.float() for name, values in tensors.items()}
     layers = [
         # How many channels the features have depends on the encoder; with layers before them it is a VGG.
         _checked(path, Statistics(*(tensors[_name(tap, field)] for field in Statistics._fields)), channels)
@@ -108,7 +111,8 @@ def load_thumbnail(path: str | Path) -> Image.Image | None:
     if not text:
         return None
     try:
-        return Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
+        with Image.open(io.BytesIO(base64.b64decode(text)), formats=_THUMBNAIL_FORMATS) as picture:
+            return picture.convert("RGB") if picture.width * picture.height <= _LARGEST_THUMBNAIL else None
     except Exception:  # whatever the decoders raise: without its picture the style is still of use
         return None
 

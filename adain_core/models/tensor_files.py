@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import AdaINError
@@ -14,6 +14,7 @@ from ..errors import AdaINError
 T = TypeVar("T")
 
 FORMAT = "adain-1"  # in the metadata of this pack's files
+_LARGEST = 2 << 30  # bytes of a file; our largest, checkpoints of a training, have a tenth of that
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -25,7 +26,7 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
     """A safetensors file's tensors in their stored types, and its metadata.
 
     Raises:
-        AdaINError: there is no such file, it is not safetensors, or it is cut short.
+        AdaINError: there is no such file, it is larger than any of ours, it is not safetensors, or it is cut short.
     """
     return _open(path, lambda file: (_tensors(file), _metadata(file)))
 
@@ -40,7 +41,7 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], pat
     for key in sorted(expected.keys() & state.keys()):
         if state[key].shape != expected[key].shape:
             problems.append(f"{key} of shape {list(state[key].shape)} instead of {list(expected[key].shape)}")
-        elif not bool(state[key].isfinite().all()):
+        elif not bool(state[key].to(expected[key].dtype).isfinite().all()):
             problems.append(f"{key} with values that are not finite")
     if problems:
         raise AdaINError(f"{path}: expected the weights of this architecture, found {'; '.join(problems)}")
@@ -51,11 +52,16 @@ def _open(path: str | Path, read: Callable[[Any], T]) -> T:
     if not path.is_file():
         raise AdaINError(f"{path}: expected a safetensors file, found {'a folder' if path.is_dir() else 'nothing'}")
     try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise AdaINError(f"{path}: expected a file of at most {_LARGEST >> 30} GiB, found one of {size} bytes")
         with safe_open(path, framework="pt") as file:
             return read(file)
-    except SafetensorError as error:
+    except (AdaINError, MemoryError):
+        raise
+    except Exception as error:  # the library's own, the system's, and PyTorch's for types and shapes it has not
         raise AdaINError(
-            f"{path}: expected a complete safetensors file, found one that cannot be read ({error}); "
+            f"{path}: expected a complete safetensors file, found one that cannot be read ({_line(error)}); "
             "other formats are read by 'python -m adain_core import'"
         ) from None
 
@@ -65,4 +71,10 @@ def _metadata(file: Any) -> dict[str, str]:
 
 
 def _tensors(file: Any) -> dict[str, Tensor]:
-    return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # it is no dictionary
+    # Copies: the library's tensors are the file, mapped into memory. Written over while in use, it would change them,
+    # and cut short end the process.
+    return {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118  # it is no dictionary
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

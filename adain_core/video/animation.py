@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,15 +44,19 @@ class AnimationReader:
         self.damaged = self.last_duration = 0
         self.remark = ""
         try:
-            with self.path.open("rb") as file, Image.open(self.path) as image:
-                self._durations = list((_gif_durations if image.format == "GIF" else _durations)(file))
+            with self.path.open("rb") as file, self._opened() as image:
+                # What the file says, and what of it is there.
+                said = (_gif_durations if image.format == "GIF" else _durations)(file)
+                self._durations = list(islice(said, getattr(image, "n_frames", 1)))
                 size, loop = (image.height, image.width), image.info.get("loop")
                 if image.format == "GIF":  # which counts repetitions, and is shown once without a number
                     loop = 1 if loop is None else loop + (loop > 0)
                 if not self._durations:
                     raise ValueError("it has no frames")
-        except (OSError, ValueError) as error:
-            raise AdaINError(f"{path}: expected an animation, found one that cannot be read ({error})") from None
+        except (OSError, ValueError, EOFError, SyntaxError, Image.DecompressionBombError) as error:
+            raise AdaINError(
+                f"{path}: expected an animation, found one that cannot be read ({reason(error)})"
+            ) from None
         info = VideoInfo(
             size=size,
             time_base=_TIME_BASE,
@@ -77,7 +81,7 @@ class AnimationReader:
         wanted = [k for k, stamp in enumerate(shown[:-1]) if stamp >= first and not self.info.ends_before(stamp)]
         if after is None and not wanted:
             raise AdaINError(f"{self.path}: expected frames {self.info.part}, found none")
-        with Image.open(self.path) as image:
+        with self._opened() as image:
             profile = image.info.get("icc_profile")
             for k in wanted:
                 try:
@@ -94,6 +98,10 @@ class AnimationReader:
                 levels = np.array(to_srgb(self.path, layer.convert("RGB"), profile))
                 self.last_duration = self._durations[k]
                 yield VideoFrame(shown[k], levels, None if (opacity == _OPAQUE).all() else opacity)
+
+    def _opened(self) -> Image.Image:
+        return Image.open(self.path, formats=("GIF", "WEBP"))
+
 
 
 def _kind(path: Path) -> str:

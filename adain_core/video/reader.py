@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AdaINError
-from .pyav import import_av, raise_unless_damaged
+from .pyav import import_av, open_source, raise_unless_damaged
 from .timestamps import clock_offset, stamp_names, timestamps_increase
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class VideoReader:
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         av = import_av()
         try:
-            container = av.open(str(self.path))
+            container = open_source(self.path)
         except (av.FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise AdaINError(f"{self.path}: expected a video file, found one that cannot be read ({reason})") from None

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import AdaINError
 from ..files import atomic_write
-from .pyav import import_av, raise_unless_damaged
+from .pyav import import_av, open_source, raise_unless_damaged
 from .reader import VideoFrame, VideoInfo, conversion
 from .timestamps import clock_start
 
@@ -83,7 +83,7 @@ def sound_tracks(source: Path, info: VideoInfo, unknown: bool) -> int:
     """How many sound tracks there are; or only those of a kind that FFmpeg does not know and cannot carry over."""
     if info.silent:
         return 0
-    with import_av().open(str(source)) as original:
+    with open_source(source) as original:
         return len(original.streams.audio) - (len(_sound_tracks(original)) if unknown else 0)
 
 
@@ -157,7 +157,7 @@ def _joined(
     # Unless time is counted in the pictures' units a late start is rounded to milliseconds.
     options = {} if path.suffix.lower() == ".mkv" else {"movie_timescale": str(info.time_base.denominator)}
     with (
-        nullcontext() if info.silent else av.open(str(source)) as original,
+        nullcontext() if info.silent else open_source(source) as original,
         av.open(str(path), "w", options=options) as container,
     ):
         copies: dict[int, _Stream] = {}

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ...errors import AdaINError
+from ...errors import AdaINError, about
 from ...files import atomic_write
 from ...models.tensor_files import check_state, read_metadata, read_safetensors
 from ..config import TrainingConfig
@@ -54,6 +54,13 @@ class TrainingState:
                 weights = self._part(prefix)
                 check_state(weights, network.state_dict(), path)
                 network.load_state_dict(weights)
+        try:
+            self._restore_optimizers(optimizers)
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise AdaINError(f"{path}: expected a whole checkpoint, found one that does not fit ({error})") from None
+
+    def _restore_optimizers(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        """Also the random state."""
         for k, optimizer in enumerate(optimizers):
             empty = optimizer.state_dict()
             state: dict[int, dict[str, Tensor]] = {}
@@ -111,10 +118,18 @@ def load_state(path: Path) -> TrainingState:
     tensors, text = read_safetensors(path)
     if text.get("kind") != KIND or "history" not in tensors or "inputs" not in text:
         raise AdaINError(f"{path}: expected a checkpoint of a training, found another safetensors file")
-    history = History.from_tensor(json.loads(text["losses"]), tensors.pop("history"))
-    config = TrainingConfig.from_json(text["config"])
-    inputs, scaler = json.loads(text["inputs"]), json.loads(text["scaler"])
-    return TrainingState(int(text["step"]), config, text["encoder"], inputs, history, tensors, scaler)
+    try:
+        with about(path):
+            config = TrainingConfig.from_json(text["config"])
+        losses, inputs, scaler = (json.loads(text[name]) for name in ("losses", "inputs", "scaler"))
+        step, rows = int(text["step"]), tensors.pop("history").double()
+        if rows.shape != (step, len(losses)) or [*map(type, (losses, inputs, scaler))] != [list, dict, dict]:
+            raise ValueError(f"{list(rows.shape)} losses of {step} steps")
+        return TrainingState(step, config, text["encoder"], inputs, History.from_tensor(losses, rows), tensors, scaler)
+    except AdaINError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise AdaINError(f"{path}: expected a whole checkpoint, found one that cannot be read ({error})") from None
 
 
 def is_state(path: Path) -> bool:

@@ -1,0 +1,26 @@
+"""Which image formats are read: those of Pillow's and libvips' that hold pixels."""
+
+from __future__ import annotations
+
+import functools
+
+from PIL import Image
+
+# Programs that draw: PostScript, which Pillow hands to Ghostscript, and Windows' metafiles, which it hands to Windows.
+_PROGRAMS = {"EPS", "WMF"}
+# Of libvips those that it trusts with files of strangers, and that hold pictures: no SVG, PDF, tables of numbers.
+VIPS_LOADERS = ("Gif", "Heif", "Jp2k", "Jpeg", "Jxl", "Nsgif", "Png", "Ppm", "Tiff", "Webp")
+
+
+@functools.cache
+def readable() -> tuple[str, ...]:
+    """Pillow's names of the formats that are read."""
+    Image.init()
+    return tuple(sorted(set(Image.OPEN) - _PROGRAMS))
+
+
+@functools.cache
+def endings() -> frozenset[str]:
+    """The endings of their names, in lower case, each with its dot."""
+    known = readable()
+    return frozenset(ending for ending, format in Image.registered_extensions().items() if format in known)
