@@ -15,6 +15,15 @@ class AdaINError(ValueError):
     """A mistake in the input. Its message is one sentence for the user: what was expected, what was found."""
 
 
+_LONGEST = 300  # characters of another library's error; some tell every place they looked at
+
+
+def reason(error: BaseException) -> str:
+    """What another library's error says, in one line that is not too long; its type where it says nothing."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
 @contextmanager
 def about(path: str | Path) -> Iterator[None]:
     """Has the block's AdaINErrors begin with the file that they are about."""

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,13 +19,39 @@ from .errors import AdaINError
 _RANDOM_DIGITS = 8  # of a temporary file's name: .NAME.XXXXXXXX.ENDING
 _LONGEST_NAME = 255  # bytes, on most file systems
 _BLOCK = 1 << 20  # bytes
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_REFUSALS = (*_FULL, errno.EACCES, errno.EPERM)
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # file systems that do not know how
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path`` to write to; renames it when the block ends well, else removes it."""
+    """Yields a temporary path beside ``path`` to write to; renames it when the block ends well, else removes it.
+
+    Raises:
+        AdaINError: the system refuses to write it, such as when the disk is full. What was there before is unchanged.
+    """
     path = Path(path)
+    try:
+        with _whole(path) as temporary:
+            yield temporary
+    except Exception as error:
+        if isinstance(error, AdaINError) or (why := _refusal(error)) is None:
+            raise
+        raise AdaINError(f"{path}: this file cannot be written ({why}); what was there before is unchanged") from error
+
+
+def _refusal(error: Exception) -> str | None:
+    """Why the system refuses to write, if that is what an error of whatever library means."""
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return os.strerror(error.errno)
+    # What libraries make of it that are not in Python: safetensors, libvips.
+    return next((text for text in map(os.strerror, _FULL) if text in str(error)), None)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = f".{secrets.token_hex(_RANDOM_DIGITS // 2)}{path.suffix}"
     room = _longest_name(path.parent) - len(os.fsencode(ending)) - 1
@@ -35,9 +62,22 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             _sync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Renames; where a scanner of viruses or a reader has the file open, as Windows lets them, after a while."""
+    for pause in _PAUSES:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(pause)
+    temporary.replace(path)
 
 
 def _sync(file: int) -> None:

@@ -198,6 +198,8 @@ def _bundled(name: str, folder: str) -> Path | None:
 
 def validated(name: str | None, folder: str = MODEL_FOLDER) -> bool | str:
     """For VALIDATE_INPUTS: True, or where the file of that name is expected; None is a name that comes by a wire."""
+    if not isinstance(name, (str, type(None))):
+        return f"expected a file's name, found a value of type {type(name).__name__}"
     try:
         if name is not None:
             model_path(name, folder)

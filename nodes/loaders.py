@@ -68,7 +68,7 @@ def _changed(kind: str, name: str | None) -> int:
 
 def _validated(kind: str, name: str | None) -> bool | str:
     """For VALIDATE_INPUTS: True, or an error that names the folder; ComfyUI's own would only list the known files."""
-    return True if name in FETCHED[kind] else host.validated(name)
+    return True if name in [*FETCHED[kind]] else host.validated(name)
 
 
 def _holds(name: str, kind: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from ..errors import AdaINError
+from ..errors import AdaINError, reason
 
 # Modules of this folder by the command they add.
 COMMANDS = {
@@ -26,6 +26,7 @@ COMMANDS = {
     "grid": "grid",
 }
 USER_MISTAKE = 2
+_NO_MEMORY = "expected more of it for this work; smaller images, fewer workers or a smaller batch need less"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_MISTAKE
     except OSError as error:  # such as a disk that is full by now
         print(f"error: {error}", file=sys.stderr)
+        return USER_MISTAKE
+    except Exception as error:
+        from ..memory import is_out_of_memory  # with PyTorch, which is there by now
+
+        if not is_out_of_memory(error):
+            raise
+        print(f"error: memory: {_NO_MEMORY} ({reason(error)})", file=sys.stderr)
         return USER_MISTAKE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import AdaINError
+from ..errors import AdaINError, reason
 from ..files import atomic_write, check_output
 from .color_profiles import grey_curve, profile_of, srgb_profile, to_srgb
 from .formats import readable
@@ -212,7 +212,7 @@ def _decoding(path: str | Path) -> Iterator[None]:
     except (AdaINError, MemoryError):
         raise
     except Exception as error:  # the parsers of Pillow's formats raise errors of many types, arithmetic ones included
-        raise AdaINError(f"{path}: expected an image file, found one that cannot be read ({error})") from None
+        raise AdaINError(f"{path}: expected an image file, found one that cannot be read ({reason(error)})") from None
 
 
 def to_tensor(image: Image.Image) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError
+from ..errors import AdaINError, reason
 from ..files import allocate, atomic_write
 from ..method.features import STRIDE
 from .color_profiles import INTENT, is_srgb, mode_of, profile_of, say_ignored, srgb_profile, unusable
@@ -94,9 +94,9 @@ class LargeImage:
         if profile is not None and profile != embedded:
             image = image.copy()
             image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-        reason = unusable(profile, mode) if profile is not None else None
-        if reason:
-            say_ignored(self.path, reason)
+        fault = unusable(profile, mode) if profile is not None else None
+        if fault:
+            say_ignored(self.path, fault)
         elif profile is not None and not is_srgb(profile):
             if mode == "L" and mode_of(profile) == "RGB":
                 image = image.colourspace("rgb16" if image.format == "ushort" else "srgb")
@@ -109,7 +109,7 @@ class LargeImage:
                     depth=16 if image.format == "ushort" else 8,
                 )
             except pyvips.Error as error:
-                say_ignored(self.path, f"cannot be read ({' '.join(str(error).split())})")
+                say_ignored(self.path, f"cannot be read ({reason(error)})")
         if mode != "CMYK":
             return image
         white = _LEVELS[image.format]  # plain ink, as Pillow takes it
@@ -232,8 +232,7 @@ class LargeImage:
         return (values if values.shape[1] == 3 else values[:, :1].expand(-1, 3, -1, -1)), opacity
 
     def _unreadable(self, error: Exception) -> AdaINError:
-        reason = " ".join(str(error).split())
-        return AdaINError(f"{self.path}: expected an image file, found one that cannot be read ({reason})")
+        return AdaINError(f"{self.path}: expected an image file, found one that cannot be read ({reason(error)})")
 
 
 class LargeResult:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPMessage
 from pathlib import Path
+from typing import IO
 
 import torch
 from torchvision.models import VGG19_Weights
@@ -21,6 +24,8 @@ from .model_files import load_encoder, save_model
 _PORT = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0"
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT = 30  # seconds without an answer
+_HOSTS = ("github.com", "githubusercontent.com", "pytorch.org")  # where these files are, and what these lead to
+_LEEWAY = 1.1  # times the size that is known; that is rounded
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ def fetch_model(model: KnownModel, folder: str | Path, progress: ProgressCallbac
         progress: called with the bytes downloaded so far and in all; an exception it raises stops the download.
 
     Raises:
-        AdaINError: there is no connection (saying which file to put where), it is lost, or the hash is another one.
+        AdaINError: there is no connection (saying which file to put where), it is lost, the server leads to an unknown
+            one, or hash or size are others.
     """
     folder = Path(folder)
     path = folder / model.file
@@ -113,16 +119,19 @@ def fetch_model(model: KnownModel, folder: str | Path, progress: ProgressCallbac
 def _download(model: KnownModel, path: Path, folder: Path, progress: ProgressCallback | None) -> None:
     try:
         with (
-            contextlib.closing(urllib.request.urlopen(model.url, timeout=_TIMEOUT)) as answer,
+            contextlib.closing(_open(model.url)) as answer,
             atomic_write(path) as temporary,
         ):
             length = answer.headers.get("Content-Length")
             total = int(length or model.megabytes * 1_000_000)
+            most = model.megabytes * 1_000_000 * _LEEWAY
             done = 0
             with temporary.open("wb") as file:
                 while part := answer.read(_CHUNK):
                     file.write(part)
                     done += len(part)
+                    if done > most:
+                        raise AdaINError(f"{model.url}: expected {model.megabytes} MB, found more; it is another file")
                     if progress is not None:
                         progress(done, max(done, total))
             if length and done < total:
@@ -135,6 +144,30 @@ def _download(model: KnownModel, path: Path, folder: Path, progress: ProgressCal
             f"{model.url}: expected to download {model.megabytes} MB, found no way to ({error}); "
             f"download that file with a browser and put it into {folder} as {model.source}, then run again"
         ) from None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows an answer that names another address only to where these files are published."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        _check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _open(url: str) -> IO[bytes]:
+    _check_address(url)
+    answer: IO[bytes] = urllib.request.build_opener(_Redirects).open(url, timeout=_TIMEOUT)
+    return answer
+
+
+def _check_address(url: str) -> None:
+    """Raises AdaINError unless an address is one of HTTPS at a known host."""
+    address = urllib.parse.urlsplit(url)
+    host = address.hostname or ""
+    if address.scheme != "https" or not any(host == known or host.endswith(f".{known}") for known in _HOSTS):
+        raise AdaINError(f"{url}: expected an address of HTTPS at {', '.join(_HOSTS)}, found another")
 
 
 def _check_hash(path: Path, expected: str, name: str | None = None) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError, about
+from ..errors import AdaINError, about, reason
 from .decoder import Decoder
 from .tensor_files import check_state, read_safetensors
 from .vgg import ARCHITECTURES, VGGEncoder
@@ -56,8 +56,9 @@ def import_state(state: State, source: str | Path) -> VGGEncoder | Decoder:
                 with about(source):
                     model, weights = convert(state)
             except (LookupError, RuntimeError) as error:  # a layer is missing or has another shape
-                reason = " ".join(str(error).split())
-                raise AdaINError(f"{source}: expected all weights of a known model, found others ({reason})") from None
+                raise AdaINError(
+                    f"{source}: expected all weights of a known model, found others ({reason(error)})"
+                ) from None
             check_state(weights, model.state_dict(), source)
             model.load_state_dict(weights)
             return model.eval().requires_grad_(False)
@@ -102,9 +103,9 @@ def _read(source: str | Path) -> State:
     except (AdaINError, MemoryError):
         raise
     except Exception as error:  # of many types: a damaged pickle is a program for a machine that trusts it
-        reason = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
         raise AdaINError(
-            f"{source}: expected a PyTorch file of tensors only, found one that cannot be read as such ({reason})"
+            f"{source}: expected a PyTorch file of tensors only, found one that cannot be read as such "
+            f"({reason(error)})"
         ) from None
     names_tensors = isinstance(state, Mapping) and all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()

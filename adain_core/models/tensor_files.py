@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from safetensors import safe_open
 from torch import Tensor
 
-from ..errors import AdaINError
+from ..errors import AdaINError, reason
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def _open(path: str | Path, read: Callable[[Any], T]) -> T:
         raise
     except Exception as error:  # the library's own, the system's, and PyTorch's for types and shapes it has not
         raise AdaINError(
-            f"{path}: expected a complete safetensors file, found one that cannot be read ({_line(error)}); "
+            f"{path}: expected a complete safetensors file, found one that cannot be read ({reason(error)}); "
             "other formats are read by 'python -m adain_core import'"
         ) from None
 
@@ -74,7 +74,3 @@ def _tensors(file: Any) -> dict[str, Tensor]:
     # Copies: the library's tensors are the file, mapped into memory. Written over while in use, it would change them,
     # and cut short end the process.
     return {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118  # it is no dictionary
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import AdaINError
+from ..errors import AdaINError, reason
 from ..models.decoder import Decoder
 from ..models.vgg import VGGEncoder
 from .config import TrainingConfig
-from .data.batches import stream
+from .data.batches import stream, worker_died
 from .data.image_sets import FolderOrFiles
 from .data.samples import Batch
 from .distributed import Processes
@@ -153,8 +153,25 @@ class Trainer:
             The decoder, or the light pair, in evaluation mode.
 
         Raises:
+            AdaINError: another process trains in the folder, or a worker process has died.
             TrainingDiverged: naming the step and the last good checkpoint.
         """
+        if self.processes.first:
+            self.folder.lock()
+        try:
+            self._train(report)
+        except RuntimeError as error:
+            if not worker_died(error):
+                raise
+            raise AdaINError(
+                f"workers: a process that reads images has ended ({reason(error)}); what {self.folder.path} has is "
+                "whole: resume from it, with fewer workers if memory was short"
+            ) from None
+        finally:
+            self.folder.unlock()
+        return self.result.eval()
+
+    def _train(self, report: Callable[[TrainingProgress], None] | None) -> None:
         cuda = self.device.type == "cuda"
         every = _CUDA_REPORT_EVERY if cuda else 1
         pending: list[dict[str, Tensor]] = []  # losses that are still on the device
@@ -185,7 +202,6 @@ class Trainer:
                     break
         self._record(pending)
         self.finish()
-        return self.result.eval()
 
     def _waited_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         while True:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from ..errors import AdaINError
+from ..errors import AdaINError, reason
 from ..images.color_profiles import to_srgb
 from .reader import SDR, FrameReader, VideoFrame, VideoInfo, VideoReader, part_of
 
@@ -101,7 +101,6 @@ class AnimationReader:
 
     def _opened(self) -> Image.Image:
         return Image.open(self.path, formats=("GIF", "WEBP"))
-
 
 
 def _kind(path: Path) -> str:

@@ -159,6 +159,12 @@ class VideoJob:
         Args:
             progress: called with `done` and `total` after each frame.
         """
+        try:
+            self._run(progress)
+        finally:
+            self.segments.release()
+
+    def _run(self, progress: Callable[[int, int | None], None] | None) -> None:
         info, first = self.reader.info, len(self.segments.segments())
         if first and self.smoother is not None:
             self.smoother.restore(self.segments.load_state(first - 1))

@@ -10,11 +10,13 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import AdaINError
 from ..files import atomic_write, check_settings, remove_leftovers
+from ..locks import FolderLock
+from ..models.tensor_files import read_safetensors
 from .writer import SEGMENT_SUFFIX
 
 _SETTINGS = "settings.json"
@@ -33,8 +35,8 @@ class SegmentFolder:
         settings: all that the result depends on, as JSON has it; kept in the folder.
 
     Raises:
-        AdaINError: the folder cannot be made, is not one of these, or holds segments made with other settings, which
-            are named.
+        AdaINError: the folder cannot be made, another process works in it, it is not one of these, or it holds segments
+            made with other settings, which are named.
     """
 
     def __init__(self, output: Path, settings: Mapping[str, Any]) -> None:
@@ -44,7 +46,7 @@ class SegmentFolder:
         self._temporary = (_SETTINGS, f"*{SEGMENT_SUFFIX}", f"*{_STATE_SUFFIX}", self.joined.name)
         file = self.folder / _SETTINGS
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(self.folder)
         except OSError as error:
             raise AdaINError(f"{self.folder}: this folder cannot be made ({error.strerror})") from None
         self._check_ours(file)
@@ -70,9 +72,13 @@ class SegmentFolder:
         self._state(number - 2).unlink(missing_ok=True)
 
     def load_state(self, number: int) -> dict[str, Tensor]:
-        """What `save_state` kept; nothing for the last segment, if it is shorter than the others."""
+        """What `save_state` kept; nothing for the last segment, if it is shorter than the others.
+
+        Raises:
+            AdaINError: the file is damaged.
+        """
         path = self._state(number)
-        return load_file(path) if path.is_file() else {}
+        return read_safetensors(path)[0] if path.is_file() else {}
 
     def finish(self, output: Path) -> None:
         """Moves the joined video to its place, removes our files, and the folder unless it holds others."""
@@ -85,6 +91,10 @@ class SegmentFolder:
         (self.folder / _SETTINGS).unlink(missing_ok=True)
         with suppress(OSError):  # not empty
             self.folder.rmdir()
+
+    def release(self) -> None:
+        """Lets other processes in."""
+        self._lock.release()
 
     def _state(self, number: int) -> Path:
         return self.path(number).with_suffix(_STATE_SUFFIX)

@@ -238,8 +238,16 @@ def _to_ycbcr(frame: VideoFrame, info: VideoInfo, pixel_format: str) -> Any:
 
 def _packets(segment: Path, info: VideoInfo) -> list[_Packet]:
     """A segment's packets in decoding order, with time stamps in units of the source's time base."""
-    with import_av().open(str(segment)) as container:
-        packets: list[_Packet] = [packet for packet in container.demux(video=0) if packet.size]
+    av = import_av()
+    try:
+        with av.open(str(segment)) as container:
+            packets: list[_Packet] = [packet for packet in container.demux(video=0) if packet.size]
+    except (av.FFmpegError, IndexError):
+        packets = []
+    if not packets or any(packet.pts is None for packet in packets):
+        raise AdaINError(
+            f"{segment}: expected a finished part of the video, found a damaged file; remove it and those after it"
+        )
     for packet in packets:
         packet.pts = int(packet.pts * packet.time_base / info.time_base) - _SHIFT
         packet.time_base = info.time_base

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...devices import cpu_capabilities
-from ...errors import check_known
+from ...errors import AdaINError, check_known
 from ...files import write_json
 
 log = logging.getLogger(__name__)
@@ -113,5 +113,5 @@ def _load(file: Path) -> dict[str, bool]:
 def _save(file: Path, key: str) -> None:
     try:
         write_json(file, _load(file) | {key: _known[key]})
-    except OSError as error:
+    except (AdaINError, OSError) as error:
         log.debug("%s: not kept (%s)", file, error)

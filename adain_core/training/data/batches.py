@@ -136,6 +136,11 @@ def _end(workers: Iterable[BaseProcess]) -> None:
             worker.join()
 
 
+def worker_died(error: RuntimeError) -> bool:
+    """Whether an error is PyTorch's for a worker process that was killed. It comes at any moment, in the main thread."""
+    return "DataLoader worker" in str(error)
+
+
 def _leave(*_: object) -> NoReturn:
     os._exit(0)  # with another status PyTorch would raise an error where the trainer happens to be
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ...errors import AdaINError
 from ...files import atomic_write, check_folder, remove_leftovers, write_json
+from ...locks import FolderLock
 from ...models.decoder import Decoder
 from ...models.model_files import encoder_fingerprint, save_model
 from ...models.tensor_files import read_metadata
@@ -56,6 +57,7 @@ class RunFolder:
     def __init__(self, path: str | Path, export: str | Path | None = None) -> None:
         self.path = Path(path)
         self.export = Path(export) if export else None
+        self._lock: FolderLock | None = None
         check_folder(self.path)
         self._check_ours()
 
@@ -67,6 +69,16 @@ class RunFolder:
     def checkpoints(self) -> list[Path]:
         """Oldest first."""
         return saved_states(self.path / CHECKPOINTS)
+
+    def lock(self) -> None:
+        """Keeps other processes from writing to it, until `unlock`; AdaINError while one does."""
+        self._lock = self._lock or FolderLock(self.path)
+
+    def unlock(self) -> None:
+        """Lets them in."""
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
 
     def _check_ours(self) -> None:
         """Refuses to mix a run's files with others: what has the name of one of ours would be overwritten.
@@ -108,14 +120,15 @@ class RunFolder:
 
         Raises:
             AdaINError: checkpoints without ``resume``, only unreadable ones, or those of a training that is no longer
-                supported.
+                supported; or another process trains there.
         """
         paths = self.checkpoints
         if paths and not resume:
             raise AdaINError(
                 f"{self.path}: expected a new folder, found a run with checkpoints; resume it or choose another name"
             )
-        if write:
+        if write and self.path.is_dir():
+            self.lock()  # what another process is writing at the moment looks like a leftover
             self._remove_leftovers()
         broken: list[Path] = []
         for path in reversed(paths):

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ...errors import AdaINError, about
+from ...errors import AdaINError, about, reason
 from ...files import atomic_write
 from ...models.tensor_files import check_state, read_metadata, read_safetensors
 from ..config import TrainingConfig
@@ -57,7 +57,9 @@ class TrainingState:
         try:
             self._restore_optimizers(optimizers)
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise AdaINError(f"{path}: expected a whole checkpoint, found one that does not fit ({error})") from None
+            raise AdaINError(
+                f"{path}: expected a whole checkpoint, found one that does not fit ({reason(error)})"
+            ) from None
 
     def _restore_optimizers(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         """Also the random state."""
@@ -128,8 +130,10 @@ def load_state(path: Path) -> TrainingState:
         return TrainingState(step, config, text["encoder"], inputs, History.from_tensor(losses, rows), tensors, scaler)
     except AdaINError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise AdaINError(f"{path}: expected a whole checkpoint, found one that cannot be read ({error})") from None
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise AdaINError(
+            f"{path}: expected a whole checkpoint, found one that cannot be read ({reason(error)})"
+        ) from None
 
 
 def is_state(path: Path) -> bool:

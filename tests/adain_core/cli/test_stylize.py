@@ -161,7 +161,8 @@ def test_a_disk_that_fills_up_is_one_line(files, capsys, monkeypatch):
     monkeypatch.setattr(Image.Image, "save", fail)
     status, out = stylize(files, "starry_night.png")
     assert status == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "error: [Errno 28] No space left on device"
+    line = f"error: {out}: this file cannot be written (No space left on device); what was there before is unchanged"
+    assert capsys.readouterr().err.splitlines()[-1] == line
     assert not out.exists()
     assert not list(files.glob(".*"))
 

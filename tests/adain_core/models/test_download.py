@@ -17,6 +17,7 @@ from torchvision.models._api import Weights, WeightsEnum
 from torchvision.models.vgg import cfgs, make_layers
 
 from adain_core import AdaINError
+from adain_core.models import download
 from adain_core.models.decoder import Decoder
 from adain_core.models.download import AUTHORS_DECODER, AUTHORS_ENCODER, fetch_model, torchvision_encoder
 from adain_core.models.foreign_weights import import_state
@@ -27,6 +28,14 @@ from adain_core.models.vgg import ARCHITECTURES
 @pytest.fixture(autouse=True)
 def _torch_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+
+@pytest.fixture(autouse=True)
+def check_address(monkeypatch):
+    """What tells known addresses; the server here is none, so it is asked in tests of it only."""
+    check = download._check_address
+    monkeypatch.setattr(download, "_check_address", lambda url: None)
+    return check
 
 
 @pytest.fixture
@@ -191,3 +200,40 @@ def test_hashes_are_pinned():
     assert AUTHORS_ENCODER.sha256.startswith("804ca2835ecf7539f0cd2a7a")
     assert len(AUTHORS_ENCODER.sha256) == len(AUTHORS_DECODER.sha256) == 64
     assert torchvision_encoder().sha256 == "dcbb9e9d"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://github.com/a", "ftp://github.com/a", "file:///etc/passwd", "https://github.com.example.org/a"),
+        *("https://notgithub.com/a", "https://127.0.0.1/a", "https://user@example.org/github.com", "//github.com/a"),
+    ],
+)
+def test_other_addresses_are_refused(check_address, url):
+    with pytest.raises(AdaINError, match="expected an address of HTTPS at github"):
+        check_address(url)
+
+
+def test_the_addresses_of_all_known_models_are_known(check_address):
+    for model in (AUTHORS_ENCODER, AUTHORS_DECODER, torchvision_encoder()):
+        check_address(model.url)
+        assert len(model.sha256) >= 8
+    check_address("https://objects.githubusercontent.com/a?b=c")
+
+
+def test_a_server_that_leads_elsewhere_is_not_followed(serve, folder, check_address, monkeypatch):
+    model = serve(AUTHORS_ENCODER, b"")
+    handler = download._Redirects()
+    monkeypatch.setattr(download, "_check_address", check_address)
+    with pytest.raises(AdaINError, match="expected an address of HTTPS"):
+        handler.redirect_request(None, None, 302, "", {}, "http://example.org/weights")
+    with pytest.raises(AdaINError, match="expected an address of HTTPS"):
+        fetch_model(model, folder)
+    assert not serve.asked
+
+
+def test_more_than_was_known_is_not_loaded(serve, folder):
+    model = replace(serve(AUTHORS_ENCODER, bytes(3 << 20)), megabytes=2)
+    with pytest.raises(AdaINError, match="expected 2 MB, found more"):
+        fetch_model(model, folder)
+    assert not list(folder.iterdir())
