@@ -44,7 +44,7 @@ def test_what_a_sync_finds_is_an_error(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"), atomic_write(tmp_path / "a.txt"):
+    with pytest.raises(AdaINError, match="No space left on device"), atomic_write(tmp_path / "a.txt"):
         pass
     assert not list(tmp_path.iterdir())
 

@@ -56,7 +56,7 @@ def test_what_was_saved_before_stays(small_disk, kind):
     path = small_disk / name
     save(path, large=False)
     before = path.read_bytes()
-    with pytest.raises(AdaINError, match="this file cannot be written .No space left on device") as caught:
+    with pytest.raises(AdaINError, match=r"this file cannot be written .No space left on device") as caught:
         save(path, large=True)
     assert str(path) in str(caught.value)
     assert path.read_bytes() == before

@@ -13,7 +13,7 @@ from tests.conftest import PACK
 
 LEAVING = [
     *("../evil", "..", ".", "", "a/b", "a\\b", "/tmp/evil", "C:evil", "C:\\evil", "\\\\host\\share", "~/evil", "$HOME"),
-    *("evil\0", "evil\n", ".hidden", "-rf", "a:b", "a*", "a?", "file:///etc/passwd", "..\\..\\evil", "\u202egnp"),
+    *("evil\0", "evil\nx", ".hidden", "-rf", "a:b", "a*", "a?", "file:///etc/passwd", "..\\..\\evil", "\u202egnp"),
 ]
 DEVICES = [
     "CON",
@@ -56,11 +56,11 @@ def tree(folder) -> set[str]:
 @pytest.mark.parametrize("name", [*LEAVING, *DEVICES, "x" * 300, "\u661f" * 90])
 def test_names_that_leave_their_folder_or_are_devices(pack, host, style, tmp_path, name):
     save = pack.NODE_CLASS_MAPPINGS["AdaINSaveStyle"]()
-    with pytest.raises(ValueError, match="^name: expected"):
+    with pytest.raises(ValueError, match=r"^name: expected"):
         save.save(style=style, name=name)
     train = pack.NODE_CLASS_MAPPINGS["AdaINTrainDecoder"]()
     given = dict.fromkeys(inspect.signature(train.train).parameters)
-    with pytest.raises(ValueError, match="^checkpoint_name: expected"):
+    with pytest.raises(ValueError, match=r"^checkpoint_name: expected"):
         type(train).train.__wrapped__(train, **given | {"checkpoint_name": name})
     assert tree(tmp_path) == set()
 

@@ -137,7 +137,7 @@ def _end(workers: Iterable[BaseProcess]) -> None:
 
 
 def worker_died(error: RuntimeError) -> bool:
-    """Whether an error is PyTorch's for a worker process that was killed. It comes at any moment, in the main thread."""
+    """Whether an error is PyTorch's for a killed worker process. It comes at any moment, in the main thread."""
     return "DataLoader worker" in str(error)
 
 
