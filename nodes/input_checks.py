@@ -54,13 +54,13 @@ def _check(name: str, value: Any, kind: str | list[str], options: Mapping[str, A
     low, high = options.get("min"), options.get("max")
     if known in ("INT", "FLOAT") and not ((low is None or low <= value) and (high is None or value <= high)):
         raise AdaINError(f"{name}: expected a number from {low} to {high}, found {value}")
+    if known == "FLOAT" and not math.isfinite(value):
+        raise AdaINError(f"{name}: expected a finite number, found {value}")
 
 
 def _what(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {list(value.shape)}"
-    if isinstance(value, Real) and not math.isfinite(value):
-        return str(value)
     return "nothing" if value is None else f"a value of type {type(value).__name__}"
 
 
@@ -69,7 +69,7 @@ def _anything(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _is_model(value: Any) -> bool:

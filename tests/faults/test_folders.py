@@ -22,7 +22,7 @@ def read_only(small_disk):
 
 
 def test_saves_into_a_read_only_folder(read_only):
-    with pytest.raises(AdaINError, match="expected a folder to write to, found .* without the right to do so"):
+    with pytest.raises(AdaINError, match=r"expected a folder to write to, found .* without the right to do so"):
         save_picture(read_only / "out.png", Picture(torch.rand(1, 3, 8, 8)))
     style = Style(Statistics(torch.rand(1, 8), torch.ones(1, 8)), "0123456789abcdef")
     with pytest.raises(AdaINError, match=r"a\.safetensors: this file cannot be written .Read-only file system"):

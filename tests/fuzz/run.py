@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from .targets import TARGETS
 
-_PATIENCE = 30  # seconds for a case
+_PATIENCE = 60  # seconds for a case
 _MEMORY = 6 << 30  # bytes of address space beside what the libraries take
 
 
