@@ -22,6 +22,7 @@ test: lint
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m bandit -q -c pyproject.toml -r adain_core nodes __init__.py
 	mkdir -p $(VENV)/mypy
 	ln -sfn ../.. $(VENV)/mypy/adain_pack
 	$(RUN) -m mypy

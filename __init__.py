@@ -1,5 +1,10 @@
 """ComfyUI's door to the pack."""
 
+# ruff: noqa: E402  # before all that older versions cannot import
+from .adain_core.versions import check_versions
+
+check_versions()
+
 from .nodes.apply import Apply
 from .nodes.channel_mask import ChannelMask
 from .nodes.decode import Decode

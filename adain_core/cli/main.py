@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..errors import AdaINError, reason
+from ..versions import check_versions
 
 # Modules of this folder by the command they add.
 COMMANDS = {
@@ -31,6 +32,11 @@ _NO_MEMORY = "expected more of it for this work; smaller images, fewer workers o
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, whose status it returns. A mistake of the user's: one line on stderr and exit status 2."""
+    try:
+        check_versions()
+    except AdaINError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_MISTAKE
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files may have what the terminal's encoding has not
             stream.reconfigure(errors="backslashreplace")
