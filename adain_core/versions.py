@@ -22,9 +22,7 @@ def check_versions() -> None:
         return
     numbers = tuple(int(number) for number in re.findall(r"\d+", found)[:2])
     if numbers < PYTORCH:
-        raise AdaINError(
-            f"PyTorch: expected {_text(PYTORCH)} or newer, found {found}; 'pip install -U torch torchvision'"
-        )
+        raise AdaINError(f"PyTorch: expected {_text(PYTORCH)} or newer, found {found}: 'pip install -U torch'")
 
 
 def _text(numbers: tuple[int, ...]) -> str:

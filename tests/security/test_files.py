@@ -66,6 +66,7 @@ def test_a_list_of_videos_does_not_open_them(tmp_path):
             open_video(tmp_path / name)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_a_name_is_no_address(tmp_path, monkeypatch):
     pytest.importorskip("av", reason="reads videos")
     from adain_core.video.animation import open_video

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 # Words of licences that let everybody use, change and pass on what is under them, alone or beside other code.
 FREE = re.compile(
-    r"MIT|BSD|Apache|Python Software|PSF|ISC|HPND|Zlib|Unlicense|CMU|MPL|Mozilla|LGPL|Lesser General|0BSD|CC0|Public Domain"
+    r"MIT|BSD|Apache|Python Software|PSF|ISC|HPND|Zlib|Unlicense|CMU|MPL|Mozilla|LGPL|Lesser General|CC0|Public Domain"
 )
 # NVIDIA's libraries come with PyTorch on Linux, under terms of their own; they are not part of this package.
 OF_PYTORCH = re.compile(r"nvidia-|cuda-|triton")
