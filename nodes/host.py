@@ -193,7 +193,7 @@ def is_bundled(name: str, folder: str = MODEL_FOLDER) -> bool:
 
 def _bundled(name: str, folder: str) -> Path | None:
     """The file of that name that the pack brings; None if it brings none."""
-    return next((path for bundled in _BUNDLED[folder] if (path := bundled / name).is_file()), None)
+    return next((path for bundled in _BUNDLED[folder] for path in bundled.iterdir() if path.name == name), None)
 
 
 def validated(name: str | None, folder: str = MODEL_FOLDER) -> bool | str:

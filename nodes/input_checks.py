@@ -19,7 +19,7 @@ from .types import CHANNELS, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE, STYL
 _WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN")
 
 
-def check_inputs_of(nodes: Mapping[str, type]) -> None:
+def check_inputs_of(nodes: Mapping[str, Any]) -> None:
     """Has each of these nodes refuse inputs of another type, shape or range than its INPUT_TYPES say.
 
     The node then raises an AdaINError that names the input. Types of connections that are not known here pass.

@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPMessage
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import torch
 from torchvision.models import VGG19_Weights
@@ -156,10 +156,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _open(url: str) -> IO[bytes]:
+def _open(url: str) -> Any:
     _check_address(url)
-    answer: IO[bytes] = urllib.request.build_opener(_Redirects).open(url, timeout=_TIMEOUT)
-    return answer
+    return urllib.request.build_opener(_Redirects).open(url, timeout=_TIMEOUT)
 
 
 def _check_address(url: str) -> None:

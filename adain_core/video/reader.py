@@ -254,7 +254,7 @@ class VideoReader:
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         av = import_av()
         try:
-            container = open_source(self.path)
+            container: Any = open_source(self.path)
         except (av.FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise AdaINError(f"{self.path}: expected a video file, found one that cannot be read ({reason})") from None

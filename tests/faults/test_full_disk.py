@@ -21,7 +21,6 @@ from adain_core.models.style_files import save_style
 from adain_core.training.config import TrainingConfig
 from adain_core.training.run.history import History
 from adain_core.training.run.state import TrainingState, save_state
-from tests.adain_core.clips import write_clip
 from tests.adain_core.pictures import write_pictures
 
 from .conftest import DISK
@@ -97,6 +96,8 @@ def restless(number: int, size: tuple[int, int]) -> np.ndarray:
 @pytest.mark.slow
 def test_a_video(small_disk, tmp_path, examples, capsys):
     pytest.importorskip("av", reason="writes videos")
+    from tests.adain_core.clips import write_clip
+
     clip = write_clip(tmp_path / "clip.mp4", 70, (64, 96), show=restless)
     painting = str(examples / "style_tissue.jpg")
     command = ["video", str(clip), painting, "--pair", "light", "--style-size", "64", "--crf", "1", "-o"]

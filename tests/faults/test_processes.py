@@ -17,7 +17,6 @@ from adain_core.cli.main import main
 from adain_core.locks import FolderLock
 from adain_core.training.data import batches
 from adain_core.training.trainer import Trainer
-from tests.adain_core.clips import levels_of, write_clip
 from tests.adain_core.pictures import write_pictures
 from tests.adain_core.training.runs import TINY
 from tests.conftest import ROOT
@@ -118,6 +117,8 @@ def test_two_trainings_into_one_folder(tmp_path, folders, encoder, holder):
 
 def test_two_videos_into_one_file(tmp_path, examples, holder, capsys):
     pytest.importorskip("av", reason="reads videos")
+    from tests.adain_core.clips import levels_of, write_clip
+
     clip = write_clip(tmp_path / "clip.mp4", 4)
     command = ["video", str(clip), str(examples / "style_tissue.jpg"), "--pair", "light", "--style-size", "32", "-o"]
     out = tmp_path / "out.mp4"
@@ -134,6 +135,8 @@ def test_two_videos_into_one_file(tmp_path, examples, holder, capsys):
 @pytest.mark.slow
 def test_a_video_killed_at_random_moments(tmp_path, examples, start):
     pytest.importorskip("av", reason="reads videos")
+    from tests.adain_core.clips import levels_of, write_clip
+
     clip = write_clip(tmp_path / "clip.mp4", 150)
     command = ["video", clip, examples / "style_tissue.jpg", "--pair", "light", "--style-size", "32", "--smooth", "0.5"]
     out, chance = tmp_path / "out.mp4", random.Random(3)
@@ -156,6 +159,7 @@ def test_a_video_killed_at_random_moments(tmp_path, examples, start):
 def test_a_damaged_part_of_a_video_is_named(tmp_path, examples, capsys, monkeypatch):
     pytest.importorskip("av", reason="reads videos")
     from adain_core.video import job
+    from tests.adain_core.clips import levels_of, write_clip
 
     monkeypatch.setattr(job, "SEGMENT_FRAMES", 5)
     clip, out = write_clip(tmp_path / "clip.mp4", 12), tmp_path / "out.mp4"

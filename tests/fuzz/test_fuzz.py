@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+pytest.importorskip("av", reason="some cases are videos")
+
 from .targets import TARGETS
 
 _CASES = 320  # of all kinds together

@@ -15,7 +15,6 @@ from adain_core.images.files import load_picture
 from adain_core.images.folders import list_images
 from adain_core.models.foreign_weights import import_model
 from adain_core.models.style_files import load_style, load_thumbnail
-from tests.adain_core.clips import write_clip
 from tests.fuzz.model_cases import style_files
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(executed) (w) file\nshowpage\n%%EOF\n"
@@ -57,6 +56,7 @@ def test_a_list_of_videos_does_not_open_them(tmp_path):
     """A playlist from a stranger would show any video on this machine, or ask addresses for one."""
     pytest.importorskip("av", reason="reads videos")
     from adain_core.video.animation import open_video
+    from tests.adain_core.clips import write_clip
 
     secret = write_clip(tmp_path / "secret.ts", 4, sound=None)
     assert len(list(open_video(secret).frames())) == 4
@@ -70,6 +70,7 @@ def test_a_list_of_videos_does_not_open_them(tmp_path):
 def test_a_name_is_no_address(tmp_path, monkeypatch):
     pytest.importorskip("av", reason="reads videos")
     from adain_core.video.animation import open_video
+    from tests.adain_core.clips import write_clip
 
     monkeypatch.chdir(tmp_path)
     clip = write_clip(tmp_path / "clip.mp4", 4, sound=None)
