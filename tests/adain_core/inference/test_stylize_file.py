@@ -82,6 +82,7 @@ def stylize(photo, examples, tmp_path):
             "0-255, 300:0.5",
         ],
         ["--alpha", "0"],
+        ["--color-after", "--mask", "down.png"],
         ["--pair", "light", "--alpha", "0.7", "--preserve-color"],
         ["--pair", "light", "--mask", "down.png", "up.png"],
     ],
@@ -135,6 +136,15 @@ def test_over_the_picture_where_libvips_does_not_help(stylize, tmp_path, monkeyp
         assert one.mode == other.mode
         assert other.info.get("icc_profile") == one.info.get("icc_profile")
         assert abs(np.array(one, int) - np.array(other, int)).max() <= 1
+
+
+def test_colours_of_a_result_that_does_not_fit(stylize, monkeypatch, capsys):
+    """15707 pixels are some 6 MB too much."""
+    monkeypatch.setattr(stylize_file, "resident_memory", lambda: 600 << 20)
+    assert stylize("out.png", "--color-after", "--max-memory", "1004M")[0] == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: color: expected")
+    assert line.endswith("MiB more to match the colours of the whole result in memory; match them before stylizing")
 
 
 def test_a_picture_that_does_not_fit_needs_libvips(stylize, monkeypatch, capsys):
