@@ -15,7 +15,9 @@ from .nodes.host import register_folders
 from .nodes.input_checks import check_inputs_of
 from .nodes.loaders import LoadDecoder, LoadEncoder
 from .nodes.match_color import MatchColor
+from .nodes.preview_channels import PreviewChannels
 from .nodes.refine import Refine
+from .nodes.regions import Regions
 from .nodes.style_arithmetic import StyleArithmetic
 from .nodes.style_files import LoadStyle, SaveStyle
 from .nodes.style_from_images import StyleFromImages
@@ -31,12 +33,14 @@ NODE_CLASS_MAPPINGS = {
     "AdaINDecoderLoader": LoadDecoder,
     "AdaINVGGEncode": Encode,
     "AdaINApply": Apply,
+    "AdaINRegions": Regions,
     "AdaINStyleMix": StyleMix,
     "AdaINStyleArithmetic": StyleArithmetic,
     "AdaINStyleFromImages": StyleFromImages,
     "AdaINStyleGrid": StyleGrid,
     "AdaINDecode": Decode,
     "AdaINChannelMask": ChannelMask,
+    "AdaINPreviewChannels": PreviewChannels,
     "AdaINSaveStyle": SaveStyle,
     "AdaINLoadStyle": LoadStyle,
     "AdaINFitStyle": FitStyle,
@@ -53,12 +57,14 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINDecoderLoader": "Load AdaIN Decoder",
     "AdaINVGGEncode": "VGG Encode",
     "AdaINApply": "AdaIN",
+    "AdaINRegions": "AdaIN Regions",
     "AdaINStyleMix": "Style Mix",
     "AdaINStyleArithmetic": "Style Arithmetic",
     "AdaINStyleFromImages": "Style from Images",
     "AdaINStyleGrid": "AdaIN Style Grid",
     "AdaINDecode": "AdaIN Decode",
     "AdaINChannelMask": "AdaIN Channel Mask",
+    "AdaINPreviewChannels": "AdaIN Preview Channels",
     "AdaINSaveStyle": "Save Style",
     "AdaINLoadStyle": "Load Style",
     "AdaINFitStyle": "Fit Style",

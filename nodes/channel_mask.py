@@ -8,18 +8,21 @@ from ..adain_core.errors import AdaINError
 from ..adain_core.method import channel_masks
 from ..adain_core.method.features import FEATURE_CHANNELS, Features
 from ..adain_core.method.style import Style, check_same_encoder
+from ..adain_core.models.channel_clusters import cluster as channels_of_cluster
+from ..adain_core.models.channel_clusters import clusters_for, load_clusters
 from .inputs import style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 
-RANGE, LIST, MOST, LEAST = "range", "list", "differ most", "differ least"
+RANGE, LIST, MOST, LEAST, CLUSTER, RANDOM = "range", "list", "differ most", "differ least", "cluster", "random"
+_MOST_SEED = 2**53 - 1  # what the front end's numbers hold
 
 
 class ChannelMask:
     """AdaIN Channel Mask."""
 
     DESCRIPTION = (
-        "Chooses which feature channels (VGG has 512) take the style: a range, a list with weights, or those in which "
-        "content and style differ most or least."
+        "Chooses which feature channels (VGG has 512) take the style: by what they respond to, a range, a list with "
+        "weights, those in which content and style differ most or least, or at random."
     )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["feature channels", "channel weights", "style transfer"]
@@ -35,10 +38,11 @@ class ChannelMask:
         return {
             "required": {
                 "choose_by": (
-                    [RANGE, LIST, MOST, LEAST],
+                    [RANGE, LIST, MOST, LEAST, CLUSTER, RANDOM],
                     {
                         "tooltip": "range: first to last. list: the text below. differ most / least: the channels in "
-                        "which AdaIN changes the content most or least; connect content and style."
+                        "which AdaIN changes the content most or least; connect content and style. cluster: channels "
+                        "that respond to the same thing. random: as many as count says."
                     },
                 ),
                 "amount": ("FLOAT", {**weight, "default": 1.0, "tooltip": "Weight of the chosen channels."}),
@@ -56,7 +60,10 @@ class ChannelMask:
                 ),
                 "list": (
                     "STRING",
-                    {"default": "0-63:1, 64-127:0.5", "tooltip": "list: channels or ranges, each with its weight."},
+                    {
+                        "default": "0-63:1, 64-127:0.5",
+                        "tooltip": "list: channels, ranges or names of clusters, each with its weight.",
+                    },
                 ),
                 "count": (
                     "INT",
@@ -64,7 +71,7 @@ class ChannelMask:
                         "default": 256,
                         "min": 0,
                         "max": FEATURE_CHANNELS,
-                        "tooltip": "differ most / least: how many channels.",
+                        "tooltip": "differ most / least, random: how many channels.",
                     },
                 ),
                 "others": ("FLOAT", {**weight, "default": 0.0, "tooltip": "Weight of the channels not chosen."}),
@@ -79,7 +86,36 @@ class ChannelMask:
                 "combine_with": (CHANNELS, {"tooltip": "Another channel mask to combine this one with."}),
                 "combine": (
                     list(channel_masks.COMBINATIONS),
-                    {"tooltip": "How the two combine, channel by channel; add is cut at 1."},
+                    {"tooltip": "How the two combine, channel by channel; add is cut at 1, blend is as blend says."},
+                ),
+                "cluster": (
+                    [*load_clusters()],
+                    {
+                        "tooltip": "cluster: what the channels respond to. The help page shows it in pictures. Of VGG "
+                        "only."
+                    },
+                ),
+                "seed": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": _MOST_SEED,
+                        "control_after_generate": False,  # the draw stays until its number is changed
+                        "tooltip": "random: which channels are drawn. The same number draws the same ones.",
+                    },
+                ),
+                "invert": (
+                    "BOOLEAN",
+                    {"default": False, "tooltip": "The other channels: each weight is taken from 1. Before combining."},
+                ),
+                "blend": (
+                    "FLOAT",
+                    {
+                        **weight,
+                        "default": 0.5,
+                        "tooltip": "combine blend: how much of the other mask; 0 is all this one, 1 all the other.",
+                    },
                 ),
             },
         }
@@ -97,12 +133,21 @@ class ChannelMask:
         style=None,
         combine_with=None,
         combine="multiply",
+        cluster="",
+        seed=0,
+        invert=False,
+        blend=0.5,
     ):
         channels = _channels(content, style, combine_with)
         if choose_by == RANGE:
             weights = channel_masks.from_range(first, min(last, channels - 1), amount, others, channels)
         elif choose_by == LIST:
-            weights = channel_masks.from_list(list, amount, others, channels)
+            weights = channel_masks.from_list(list, amount, others, channels, clusters_for(channels))
+        elif choose_by == CLUSTER:
+            chosen = channels_of_cluster(cluster, channels)
+            weights = channel_masks.from_channels(chosen, amount, others, channels)
+        elif choose_by == RANDOM:
+            weights = channel_masks.drawn(count, seed, amount, others, channels)
         else:
             if content is None or style is None:
                 raise AdaINError(f"{choose_by}: expected content and style connected, found one missing")
@@ -111,7 +156,11 @@ class ChannelMask:
             weights = channel_masks.by_difference(
                 content.statistics, style.statistics, count, choose_by == MOST, amount, others
             )
-        return (weights if combine_with is None else channel_masks.combine(weights, combine_with, combine),)
+        if invert:
+            weights = channel_masks.inverted(weights)
+        if combine_with is not None:
+            weights = channel_masks.combine(weights, combine_with, combine, blend)
+        return (weights,)
 
 
 def _channels(content: Features | None, style: Features | Style | None, combine_with: Tensor | None) -> int:

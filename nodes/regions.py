@@ -75,6 +75,7 @@ class Regions:
             masks.append(None if mask is None else feathered(mask, content.size, feather))
             notes += said
         host.show_text(node_id, *notes)
-        # As AdaIN does, masks here take the place of the one that VGG Encode was given; and it ends here.
-        whole = content._replace(mask=None)
-        return (applied(whole, plan_regions(styles, masks, content.size), alpha, channels),)
+        if any(mask is not None for mask in masks):
+            # As with AdaIN, these masks take the place of the one that VGG Encode was given; and it ends here.
+            content = content.unmasked()
+        return (applied(content, plan_regions(styles, masks, content.size), alpha, channels).unmasked(),)

@@ -14,10 +14,15 @@ from adain_core.images.color import match_color
 from adain_core.images.files import load_picture
 from adain_core.images.labelled_grid import labelled_grid
 from adain_core.images.resize import scale_short_side
+from adain_core.inference.applications import plan_regions
+from adain_core.inference.channel_preview import preview_channels
+from adain_core.inference.frames import applied
 from adain_core.inference.pipeline import apply_style
 from adain_core.inference.style_grid import plan_grid, stylized_cells
 from adain_core.method import channel_masks
+from adain_core.method.spatial_masks import feathered
 from adain_core.method.style_arithmetic import toward
+from adain_core.models.channel_clusters import cluster
 from adain_core.models.style_files import load_style
 from adain_core.models.style_library import LIBRARY
 from adain_core.training.fit_style import fit_style
@@ -79,6 +84,22 @@ def _transparent(s: Stylizer) -> list[Tensor]:
     opacity = ramp * ramp[:, None]
     result = s.stylize(_image("content_astronaut"), _image("style_paint_brushes"), opacity=opacity)
     return [torch.cat([result, opacity[None, None]], dim=1)]
+
+
+def _clusters(s: Stylizer) -> list[Tensor]:
+    content, style = s.encode(_image("content_chelsea")), s.style(_image("style_starry_night"))
+    chosen = channel_masks.from_channels(cluster("rough texture"))
+    return list(preview_channels(s.decode, content, style, chosen)[:3])
+
+
+def _three_regions(s: Stylizer) -> list[Tensor]:
+    size = 400, 600
+    left, top = torch.ones(2, 1, *size)  # MaskComposite: less a mask of ones that begins in the middle
+    left[..., 300:], top[:, 200:] = 0, 0
+    styles = [load_style(EXAMPLES / "styles/starry_night.safetensors")]
+    styles += [s.style(_image(f"style_{name}")) for name in ("safe_landing", "honeywave")]
+    regions = plan_regions(styles, [None, *(feathered(mask, size, 64) for mask in (left, top))], size)
+    return [s.decode(applied(s.encode(_image("content_coffee")), regions))]
 
 
 def _colors(s: Stylizer) -> list[Tensor]:
@@ -167,6 +188,8 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "21 Two styles by mask": _regions,
     "22 Style in some channels": _channels,
     "23 A transparent picture": _transparent,
+    "24 Channels by name": _clusters,
+    "25 Styles in regions": _three_regions,
     "31 Frames without flicker": _frames,
 }
 # Where ComfyUI has OpenCV beside it.

@@ -21,15 +21,20 @@ from adain_core import Stylizer, mix
 from adain_core.images.color import METHODS, match_color
 from adain_core.images.files import load_picture, to_image, to_tensor
 from adain_core.images.labelled_grid import labelled_grid
+from adain_core.images.resize import scale_short_side
+from adain_core.inference.channel_preview import preview_channels
 from adain_core.inference.pipeline import apply_style
 from adain_core.inference.style_grid import plan_grid, stylized_cells
 from adain_core.method import channel_masks
+from adain_core.method.channel_clusters import RunningCorrelations
 from adain_core.method.style_arithmetic import toward
+from adain_core.models.channel_clusters import cluster, load_clusters
 from adain_core.models.style_files import load_style, load_thumbnail
 from adain_core.models.style_library import LIBRARY
 from adain_core.training.evaluation import evaluate
 from adain_core.training.fit_style import fit_style
 from adain_core.video.smoothing import TemporalSmoother
+from benchmarks.channel_clusters import strongest_patches
 
 from .browser import open_browser, open_page
 from .expected import EXAMPLES
@@ -46,12 +51,14 @@ WORKFLOWS = {
     "AdaINDecoderLoader": "02 Stylize step by step",
     "AdaINVGGEncode": "02 Stylize step by step",
     "AdaINApply": "22 Style in some channels",
+    "AdaINRegions": "25 Styles in regions",
     "AdaINStyleMix": "11 Mix two styles",
     "AdaINStyleArithmetic": "16 Exaggerate a style",
     "AdaINStyleFromImages": "17 One style from a folder",
     "AdaINStyleGrid": "18 Four styles in the corners",
     "AdaINDecode": "02 Stylize step by step",
     "AdaINChannelMask": "22 Style in some channels",
+    "AdaINPreviewChannels": "24 Channels by name",
     "AdaINSaveStyle": "12 Save and load a style",
     "AdaINLoadStyle": "12 Save and load a style",
     "AdaINFitStyle": "13 One style from several images",
@@ -139,6 +146,45 @@ def channel_mask(s: Stylizer) -> Image.Image:
         "differ least 256": channel_masks.by_difference(*both, 256, most=False),
     }
     return row([s.decode(apply_style(content, style, channels=m)) for m in masks.values()], list(masks), columns=2)
+
+
+def channel_clusters(s: Stylizer) -> Image.Image:
+    """The patches of the example images that excite each cluster most, under its name."""
+    clusters = load_clusters()
+    paths = [path for kind in ("content", "style") for path in sorted(EXAMPLES.glob(f"{kind}_*.jpg"))]
+    images = list(enumerate(load_picture(path).pixels for path in paths))
+    seen = [(k, scale_short_side(image, side)) for k, image in images for side in (224, 320, 448)]
+    running = RunningCorrelations()
+    for _, pixels in seen:
+        running.add(s.encode(pixels).tensor)
+    rows = strongest_patches(s, seen, running.statistics(), list(clusters.values()), 5)
+    side, gap = 48, 16
+    width = 5 * (side + 2) - 2
+    sheet = Image.new("RGB", (2 * width + gap, len(clusters) // 2 * (side + LABEL)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
+    for k, (name, patches) in enumerate(zip(clusters, rows, strict=True)):
+        x, y = k % 2 * (width + gap), k // 2 * (side + LABEL)
+        draw.text((x, y + LABEL / 2), name, "black", font, anchor="lm")
+        for n, patch in enumerate(patches):
+            sheet.paste(to_image(patch.pixels).resize((side, side), Image.LANCZOS), (x + n * (side + 2), y + LABEL))
+    return sheet
+
+
+def preview_of_channels(s: Stylizer) -> Image.Image:
+    content, style = s.encode(square("content_chelsea")), s.style(square("style_starry_night"))
+    shown = []
+    for name in ("rough texture", "sky and water"):
+        shown += preview_channels(s.decode, content, style, channel_masks.from_channels(cluster(name)))[:3]
+    return row(shown, ["on", "off", "difference"] * 2, columns=3)
+
+
+def feather(s: Stylizer) -> Image.Image:
+    content = square("content_coffee")
+    styles = [s.style(square(f"style_{name}")) for name in ("starry_night", "honeywave")]
+    left = (torch.arange(SIDE) < SIDE // 2).float().expand(1, SIDE, SIDE)
+    widths = (0, 64, 192)
+    results = [s.stylize(content, styles, masks=[left, 1 - left], feather=width) for width in widths]
+    return row(results, [str(width) for width in widths])
 
 
 def style_mix(s: Stylizer) -> Image.Image:
@@ -252,6 +298,9 @@ KNOBS: dict[str, Callable[[Stylizer], Image.Image]] = {
     "mask": mask,
     "style_mask": style_mask,
     "channel_mask": channel_mask,
+    "channel_clusters": channel_clusters,
+    "preview_channels": preview_of_channels,
+    "feather": feather,
     "style_mix": style_mix,
     "match_color": match_colors,
     "preserve_color": preserve_color,

@@ -16,7 +16,7 @@ LOCALES = ROOT / "locales"
 DOCS = ROOT / "web" / "docs"
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
 QUOTE = re.compile(r"^- \*([^*]+)\*", re.M)
-MOST_BYTES = 1_200_000
+MOST_BYTES = 1_500_000
 
 
 def texts(value) -> list[str]:

@@ -18,6 +18,11 @@ CONTRACT = {
     "AdaINDecoderLoader": (["decoder_name"], [], ["ADAIN_DECODER"]),
     "AdaINVGGEncode": (["encoder", "image"], ["mask", "tile_size", "statistics_size"], ["ADAIN_FEATURES"]),
     "AdaINApply": (["content", "style", "alpha"], ["mask", "channels"], ["ADAIN_FEATURES"]),
+    "AdaINRegions": (
+        ["content", "style_1", "alpha", "feather"],
+        ["mask_1", "style_2", "mask_2", "style_3", "mask_3", "style_4", "mask_4", "channels"],
+        ["ADAIN_FEATURES"],
+    ),
     "AdaINStyleMix": (
         ["style_1", "weight_1"],
         ["style_2", "weight_2", "style_3", "weight_3", "style_4", "weight_4"],
@@ -33,9 +38,13 @@ CONTRACT = {
     "AdaINDecode": (["decoder", "features"], ["tile_size"], ["IMAGE"]),
     "AdaINChannelMask": (
         ["choose_by", "amount"],
-        ["first", "last", "list", "count", "others", "content", "style", "combine_with", "combine"],
+        [
+            *("first", "last", "list", "count", "others", "content", "style", "combine_with", "combine"),
+            *("cluster", "seed", "invert", "blend"),
+        ],
         ["ADAIN_CHANNELS"],
     ),
+    "AdaINPreviewChannels": (["decoder", "content", "style", "channels"], [], ["IMAGE", "IMAGE", "IMAGE"]),
     "AdaINSaveStyle": (["style", "name"], ["author", "license", "thumbnail"], ["ADAIN_STYLE"]),
     "AdaINLoadStyle": (["name"], [], ["ADAIN_STYLE"]),
     "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], ["content"], ["ADAIN_STYLE"]),
@@ -84,8 +93,13 @@ VALUES = {
         *("decoder_vgg19.safetensors", "light_decoder.safetensors"),
         "decoder of the AdaIN authors (downloads 14 MB once, and its encoder)",
     ],
-    ("AdaINChannelMask", "choose_by"): ["range", "list", "differ most", "differ least"],
-    ("AdaINChannelMask", "combine"): ["multiply", "maximum", "minimum", "add"],
+    ("AdaINChannelMask", "choose_by"): ["range", "list", "differ most", "differ least", "cluster", "random"],
+    ("AdaINChannelMask", "combine"): ["multiply", "maximum", "minimum", "add", "blend"],
+    ("AdaINChannelMask", "cluster"): [
+        *("figures", "small shapes", "rough texture", "crowded detail", "horizontal edges", "plain surfaces"),
+        *("sky and water", "walls and windows", "flat shapes", "vertical edges", "rising diagonals"),
+        *("strands and folds", "strong contrast", "V shapes", "dark spots", "falling diagonals"),
+    ],
     ("AdaINLoadStyle", "name"): ["starry_night.safetensors"],
     ("AdaINMatchColor", "method"): ["mean-covariance", "luminance", "histogram"],
     ("AdaINExampleImage", "name"): [
