@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 
 class AdaINError(ValueError):
-    """A mistake in the input. Its message is one sentence for the user: what was expected, what was found."""
+    """A mistake in the input. Its message is one sentence for the user: what was expected, what was found.
+
+    Names and texts of files that are quoted in it may hold anything: what is not printable, such as line ends and
+    commands for a terminal, is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        shown = (c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in message)
+        super().__init__("".join(shown))
 
 
 _LONGEST = 300  # characters of another library's error; some tell every place they looked at

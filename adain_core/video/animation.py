@@ -53,7 +53,9 @@ class AnimationReader:
                     loop = 1 if loop is None else loop + (loop > 0)
                 if not self._durations:
                     raise ValueError("it has no frames")
-        except (OSError, ValueError, EOFError, SyntaxError, Image.DecompressionBombError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # of many types, as of all of Pillow's parsers
             raise AdaINError(
                 f"{path}: expected an animation, found one that cannot be read ({reason(error)})"
             ) from None
@@ -87,7 +89,10 @@ class AnimationReader:
                 try:
                     image.seek(k)
                     layer = image.convert("RGBA")
-                except (OSError, EOFError, ValueError, SyntaxError):  # the file is damaged from here on
+                    layer = layer.crop((0, 0, *self.info.size[::-1]))  # a damaged one may grow
+                except MemoryError:
+                    raise
+                except Exception:  # the file is damaged from here on
                     self.damaged = wanted[-1] + 1 - k
                     if k == wanted[0] and after is None:
                         raise AdaINError(

@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from .targets import TARGETS
 
+_WIDEST = 400  # characters of a finding's line
 _PATIENCE = 60  # seconds for a case
 _MEMORY = 6 << 30  # bytes of address space beside what the libraries take
 
@@ -61,7 +62,8 @@ def main() -> int:
             seed(options.seed)(limits(given(target.cases)(case.run)))()
         except BaseException:
             findings += 1
-            found = "FINDING\n" + traceback.format_exc()
+            lines = traceback.format_exc().splitlines()
+            found = "\n".join(["FINDING", *(line[:_WIDEST] for line in lines)])
         tried += case.count
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{name}: {case.count} cases, {time.monotonic() - start:.0f} s, peak {peak:.0f} MiB, {found}", flush=True)

@@ -67,6 +67,10 @@ def stream(
     started = set(multiprocessing.active_children()) - before
     try:
         yield from batches
+    except AdaINError as error:
+        _end(started)
+        # PyTorch puts the worker's traceback before what it says.
+        raise AdaINError(str(error).rpartition("AdaINError: ")[2].removesuffix("\\n")) from None
     except BaseException:
         _end(started)
         raise

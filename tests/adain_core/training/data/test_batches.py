@@ -13,8 +13,10 @@ from adain_core.errors import AdaINError
 from adain_core.images.folders import list_images
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.batches import stream
+from adain_core.training.data.image_sets import TrainingImages
 from adain_core.training.data.samples import Pairs
 from tests.adain_core.pictures import write_pictures
+from tests.adain_core.training.runs import TINY
 
 
 def config(**values):
@@ -95,3 +97,16 @@ def test_workers_that_hang_are_ended_when_nobody_waits_any_more(folders):
     assert len(workers) == 2
     batches.close()
     assert not any(worker.is_alive() for worker in workers)
+
+
+@pytest.mark.slow
+def test_what_a_worker_process_finds_is_one_line(tmp_path):
+    """PyTorch puts the worker's traceback before it."""
+    folders = write_pictures(tmp_path / "content", 3), write_pictures(tmp_path / "style", 3, seed=1)
+    images = TrainingImages.read(*folders, TINY)
+    for path in list_images(folders[0]):
+        path.write_bytes(b"nothing of an image")
+    with pytest.raises(AdaINError, match=r"expected usable images, found \d+ that are not") as caught:
+        next(stream(images.pairs, range(3), 1))
+    assert "Traceback" not in str(caught.value)
+    assert "\\n" not in str(caught.value)
