@@ -15,6 +15,7 @@ from .nodes.host import register_folders
 from .nodes.input_checks import check_inputs_of
 from .nodes.loaders import LoadDecoder, LoadEncoder
 from .nodes.match_color import MatchColor
+from .nodes.pick_style import PickStyle
 from .nodes.preview_channels import PreviewChannels
 from .nodes.refine import Refine
 from .nodes.regions import Regions
@@ -44,6 +45,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINSaveStyle": SaveStyle,
     "AdaINLoadStyle": LoadStyle,
     "AdaINFitStyle": FitStyle,
+    "AdaINPickStyle": PickStyle,
     "AdaINMatchColor": MatchColor,
     "AdaINExampleImage": ExampleImage,
     "AdaINRefine": Refine,
@@ -68,6 +70,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINSaveStyle": "Save Style",
     "AdaINLoadStyle": "Load Style",
     "AdaINFitStyle": "Fit Style",
+    "AdaINPickStyle": "Pick Style",
     "AdaINMatchColor": "Match Color",
     "AdaINExampleImage": "Example Image",
     "AdaINRefine": "AdaIN Refine",

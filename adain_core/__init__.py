@@ -24,7 +24,7 @@ if typing.TYPE_CHECKING:
     from .method.style_arithmetic import extrapolate
     from .models.style_files import load_style, save_style
     from .training.evaluation import evaluate
-    from .training.fit_style import fit_style
+    from .training.fit_style import fit_bank, fit_style
     from .training.train import train
 
 __version__: str
@@ -35,6 +35,7 @@ __all__ = [
     "Stylizer",
     "evaluate",
     "extrapolate",
+    "fit_bank",
     "fit_style",
     "load_style",
     "match_color",
@@ -50,6 +51,7 @@ _MODULES = {
     "Stylizer": ".inference.stylizer",
     "evaluate": ".training.evaluation",
     "extrapolate": ".method.style_arithmetic",
+    "fit_bank": ".training.fit_style",
     "fit_style": ".training.fit_style",
     "load_style": ".models.style_files",
     "match_color": ".images.color",

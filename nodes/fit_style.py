@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..adain_core.training.fit_style import LARGEST_STYLE, fit_style
+from ..adain_core.training.fit_style import LARGEST_STYLE, fit_bank, fit_style
 from . import host
 from .convert import to_core
 from .gradients import advice_when_out_of_memory, memory_of
@@ -14,7 +14,7 @@ class FitStyle:
 
     DESCRIPTION = (
         "Makes one style of several images, for instance of one artist: starts at the average of their styles and "
-        "improves it through the decoder until stylized images have their statistics."
+        "improves it through the decoder until stylized images have their statistics. Or improves the style of each."
     )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["learn style", "average style", "style from images", "optimize style"]
@@ -48,14 +48,22 @@ class FitStyle:
                     "IMAGE",
                     {"tooltip": "Photos to try the style on meanwhile; without them the images themselves are used."},
                 ),
+                "bank": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "tooltip": "A style for each image in place of one for all: a bank, for Pick Style.",
+                    },
+                ),
             },
         }
 
-    def fit(self, encoder, decoder, images, steps, content=None):
+    def fit(self, encoder, decoder, images, steps, content=None, bank=False):
         pixels = min(images.shape[1] * images.shape[2], LARGEST_STYLE**2)
         paintings = list(to_core(images, "images").split(1))
         contents = None if content is None else list(to_core(content, "content").split(1))
         with advice_when_out_of_memory("scale the images down"):
             host.load_together([encoder, decoder], memory_of(pixels))
-            style = fit_style(encoder.model, decoder.model, paintings, steps, contents, host.progress_bar(1))
+            fit = fit_bank if bank else fit_style
+            style = fit(encoder.model, decoder.model, paintings, steps, contents, host.progress_bar(1))
         return (style.to(host.output_device()),)

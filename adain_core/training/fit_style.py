@@ -1,15 +1,22 @@
-"""One style for several images, fitted through the decoder.
+"""Styles fitted through the decoder: one for several images, or one for each, a bank.
 
 The statistics of one painting depend on its subject. The average over several paintings is duller than each, and
-decoded images never have exactly the statistics that the decoder is given. `fit_style` starts at the average and
-minimizes the style loss (eq. 13) over the style's means and deviations, with both models fixed. Images decoded in the
-fitted style then have, at all four layers, the statistics that the given images have on average.
+decoded images never have exactly the statistics that the decoder is given. Fitting starts at the statistics, or their
+average, and minimizes the style loss (eq. 13) over the style's means and deviations, with both models fixed, as long as
+the content loss (eq. 12) stays about what it was. Images decoded in the fitted style then come closer, at all four
+layers, to the statistics that the given images have.
+
+Means and deviations of one style are the shift and scale of conditional instance normalization (Dumoulin et al.,
+"A Learned Representation for Artistic Style", ICLR 2017, eq. 5), in front of a decoder that is left as it is; a bank
+has N of them.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -17,17 +24,20 @@ from torch import Tensor
 from ..errors import AdaINError
 from ..images.resize import scale
 from ..method.adain import adain
-from ..method.losses import style_loss
+from ..method.fast_statistics import training_statistics
 from ..method.normalization import Statistics, channel_statistics
 from ..method.style import ShallowStatistics, Style, check_same_encoder
 from ..models.bundled import vgg_of
 from ..models.model_files import AnyDecoder, AnyEncoder
-from ..models.vgg import check_images
+from ..models.vgg import VGGEncoder, check_images
 from ..progress import ProgressCallback
 
-STEP_SIZE = 0.02  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
+STEP_SIZE = 0.1  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
+CONTENT_ROOM = 1.08  # of its content loss at the start a picture may have
+CONTENT_WEIGHT = 3.0  # of what it has beyond that, in shares of the start, as the style loss is
 LARGEST_STYLE = 1024  # pixels, the longer side: larger images are scaled down
-CROP = 192  # pixels, of the contents that are stylized meanwhile
+CROP = 128  # pixels, of the contents that are stylized meanwhile
+_TOGETHER = 4  # styles of a bank
 
 
 def fit_style(
@@ -38,12 +48,13 @@ def fit_style(
     contents: list[Tensor] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Style:
-    """Fits a style to images, on the encoder's device.
+    """Fits one style to images, on the encoder's device.
 
     It minimizes ``sum_i |mu(f_i(g(t))) - mu_i|^2 + |sigma(f_i(g(t))) - sigma_i|^2`` over mean and deviation of
-    ``t = AdaIN(f(c), style)``, one content c per step in turn, with Adam. The layers f_i are VGG's: the encoder's own,
-    or for another kind of encoder the bundled one's. The terms are squares, so the average of the images' statistics is
-    the same target as all of them together.
+    ``t = AdaIN(f(c), style)``, one content c per step in turn, with Adam. Beyond `CONTENT_ROOM` times what it was,
+    ``|f(g(t)) - t|^2`` counts, too. The layers f_i are VGG's: the encoder's own, or for another kind of encoder the
+    bundled one's. The terms are squares, so the average of the images' statistics is the same target as all of them
+    together.
 
     Args:
         encoder, decoder: a pair; they are left as they are.
@@ -58,6 +69,34 @@ def fit_style(
     Raises:
         AdaINError: no images, a negative number of steps, or a decoder trained for another encoder.
     """
+    return _fitted(encoder, decoder, images, steps, contents, progress, together=True)
+
+
+def fit_bank(
+    encoder: AnyEncoder,
+    decoder: AnyDecoder,
+    images: list[Tensor],
+    steps: int,
+    contents: list[Tensor] | None = None,
+    progress: ProgressCallback | None = None,
+) -> Style:
+    """Fits a style to each image, as `fit_style` does to one; arguments and errors are the same.
+
+    Returns:
+        The styles as one of batch N, in the images' order. `style_bank` takes one out of them, or mixes them.
+    """
+    return _fitted(encoder, decoder, images, steps, contents, progress, together=False)
+
+
+def _fitted(
+    encoder: AnyEncoder,
+    decoder: AnyDecoder,
+    images: list[Tensor],
+    steps: int,
+    contents: list[Tensor] | None,
+    progress: ProgressCallback | None,
+    together: bool,
+) -> Style:
     check_same_encoder(decoder.trained_for, encoder.fingerprint)
     if not images:
         raise AdaINError("images: expected at least one, found none")
@@ -70,7 +109,9 @@ def fit_style(
         vgg = vgg_of(encoder)
         decoder = copy.deepcopy(decoder).to(device).float().eval().requires_grad_(False)
         contents = (images if contents is None else contents)[:steps]
-        done, total = 0, len(images) + len(contents) + steps
+        rows = 1 if together else len(images)
+        bounds = [*range(0, rows, _TOGETHER), rows]
+        done, total = 0, len(images) + len(contents) + steps * (len(bounds) - 1)
 
         def tell() -> None:
             nonlocal done
@@ -84,40 +125,87 @@ def fit_style(
                 # Scaled before the copy, so that no large image goes to the device.
                 pixels = _shrunk(check_images(image).float()).to(device).clone()
                 statistics.append([channel_statistics(tap) for tap in vgg.taps(pixels)])
-                starts.append(statistics[-1][-1] if vgg is encoder else channel_statistics(encoder(pixels)))
+                starts.append([statistics[-1][-1] if vgg is encoder else channel_statistics(encoder(pixels))])
                 tell()
             for content in contents:
-                features.append(encoder(_crop(check_images(content).float()).to(device).clone()))
+                pixels = _crop(check_images(content).float()).to(device).clone()
+                features.append((encoder(pixels), None if vgg is encoder else vgg(pixels)))
                 tell()
-        targets = _average(statistics)
-        (start,) = _average([[each] for each in starts])
-        shift = torch.zeros_like(start.mean, requires_grad=True)
-        growth = torch.zeros_like(start.std, requires_grad=True)
-        optimizer = torch.optim.Adam([shift, growth], lr=STEP_SIZE)
-
-        def style() -> Statistics:
-            return Statistics(start.mean + start.std * shift, start.std * growth.exp())
-
-        for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = STEP_SIZE * (1 + math.cos(math.pi * step / steps)) / 2
-            optimizer.zero_grad()
-            output = decoder(adain(features[step % len(features)], style()))
-            torch.autograd.backward(style_loss(vgg.taps(output), targets))
-            optimizer.step()
-            tell()
-        fitted = style()
-    found = Statistics(fitted.mean.detach(), fitted.std.detach())
+        targets = _joined(statistics, together)
+        (start,) = _joined(starts, together)
+        found = [
+            _descent(vgg, decoder, features, _rows(start, part), [_rows(t, part) for t in targets], steps, tell)
+            for part in (slice(*bound) for bound in pairwise(bounds))
+        ]
+    fitted = Statistics(torch.cat([part.mean for part in found]), torch.cat([part.std for part in found]))
     shallow = ShallowStatistics(targets[:-1]) if vgg is encoder else None
-    return Style(found, encoder.fingerprint, shallow=shallow)
+    return Style(fitted, encoder.fingerprint, shallow=shallow)
 
 
-def _average(statistics: list[list[Statistics]]) -> list[Statistics]:
-    """Of each layer over the images."""
-    return [
-        Statistics(torch.stack([s.mean for s in layer]).mean(dim=0), torch.stack([s.std for s in layer]).mean(dim=0))
-        for layer in zip(*statistics, strict=True)
-    ]
+def _descent(
+    vgg: VGGEncoder,
+    decoder: AnyDecoder,
+    features: Sequence[tuple[Tensor, Tensor | None]],
+    start: Statistics,
+    targets: Sequence[Statistics],
+    steps: int,
+    tell: Callable[[], None],
+) -> Statistics:
+    """Styles ``[N, C]`` fitted at once; each as if it were alone.
+
+    Args:
+        features: of the contents, ``[1, C, h, w]`` each, and VGG's where the encoder is another.
+        start: the styles to begin at.
+        targets: at VGG's layers, ``[N, C_i]`` each.
+    """
+    shift = torch.zeros_like(start.mean, requires_grad=True)
+    growth = torch.zeros_like(start.std, requires_grad=True)
+    optimizer = torch.optim.Adam([shift, growth], lr=STEP_SIZE)
+
+    def style() -> Statistics:
+        return Statistics(start.mean + start.std * shift, start.std * growth.exp())
+
+    def losses(content: Tensor, seen: Tensor | None, style: Statistics) -> tuple[Tensor, Tensor]:
+        """Style loss (eq. 13) and content loss (eq. 12) of each style, ``[N]``."""
+        target = adain(content.expand(len(start.mean), -1, -1, -1), style)
+        taps = vgg.taps(decoder(target))
+        if seen is not None:
+            target = adain(seen.expand(len(start.mean), -1, -1, -1), targets[-1])
+        terms = [
+            (value - aim).square().mean(dim=1)
+            for tap, goal in zip(taps, targets, strict=True)
+            for value, aim in zip(training_statistics(tap), goal, strict=True)
+        ]
+        return torch.stack(terms).sum(dim=0), (taps[-1] - target).square().flatten(1).mean(dim=1)
+
+    before: list[tuple[Tensor, Tensor]] = []  # the losses with each content at the start
+    for step in range(steps):
+        content = features[step % len(features)]
+        if step < len(features):
+            with torch.no_grad():
+                before.append(losses(*content, start))
+        for group in optimizer.param_groups:
+            group["lr"] = STEP_SIZE * (1 + math.cos(math.pi * step / steps)) / 2
+        optimizer.zero_grad()
+        now = losses(*content, style())
+        by_style, by_content = (x / first for x, first in zip(now, before[step % len(features)], strict=True))
+        torch.autograd.backward((by_style + CONTENT_WEIGHT * (by_content - CONTENT_ROOM).relu()).sum())
+        optimizer.step()
+        tell()
+    return Statistics(*(values.detach() for values in style()))
+
+
+def _joined(statistics: list[list[Statistics]], together: bool) -> list[Statistics]:
+    """Of each layer: those of all images as a batch, or their mean."""
+    layers = []
+    for layer in zip(*statistics, strict=True):
+        batch = Statistics(torch.cat([s.mean for s in layer]), torch.cat([s.std for s in layer]))
+        layers.append(Statistics(*(x.mean(dim=0, keepdim=True) for x in batch)) if together else batch)
+    return layers
+
+
+def _rows(statistics: Statistics, part: slice) -> Statistics:
+    return Statistics(*(values[part] for values in statistics))
 
 
 def _shrunk(image: Tensor) -> Tensor:

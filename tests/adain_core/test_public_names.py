@@ -19,6 +19,7 @@ NAMES = {
     "Stylizer": "inference.stylizer",
     "evaluate": "training.evaluation",
     "extrapolate": "method.style_arithmetic",
+    "fit_bank": "training.fit_style",
     "fit_style": "training.fit_style",
     "load_style": "models.style_files",
     "match_color": "images.color",

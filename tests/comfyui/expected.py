@@ -22,6 +22,7 @@ from adain_core.inference.style_grid import plan_grid, stylized_cells
 from adain_core.method import channel_masks
 from adain_core.method.spatial_masks import feathered
 from adain_core.method.style_arithmetic import toward
+from adain_core.method.style_bank import mixed, row
 from adain_core.models.channel_clusters import cluster
 from adain_core.models.style_files import load_style
 from adain_core.models.style_library import LIBRARY
@@ -71,6 +72,11 @@ def _regions(s: Stylizer) -> list[Tensor]:
     right = (torch.arange(512.0) + 1).div(400).clamp(max=1).expand(1, 512, 512)  # FeatherMask, 400 pixels at the left
     first = apply_style(s.encode(_image("content_astronaut")), s.style(_image("style_starry_night")))
     return [s.decode(apply_style(first, s.style(_image("style_honeywave")), mask=right))]
+
+
+def _bank(s: Stylizer) -> list[Tensor]:
+    bank = load_style(EXAMPLES / "styles/bank_of_three.safetensors")
+    return [s.stylize(_image("content_chelsea"), style) for style in (row(bank, 0), mixed(bank, [0, 1, 1]))]
 
 
 def _sizes(s: Stylizer) -> list[Tensor]:
@@ -185,6 +191,7 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "16 Exaggerate a style": _exaggerate,
     "17 One style from a folder": _folder,
     "18 Four styles in the corners": _corners,
+    "19 A bank of styles": _bank,
     "21 Two styles by mask": _regions,
     "22 Style in some channels": _channels,
     "23 A transparent picture": _transparent,

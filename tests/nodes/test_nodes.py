@@ -47,7 +47,8 @@ CONTRACT = {
     "AdaINPreviewChannels": (["decoder", "content", "style", "channels"], [], ["IMAGE", "IMAGE", "IMAGE"]),
     "AdaINSaveStyle": (["style", "name"], ["author", "license", "thumbnail"], ["ADAIN_STYLE"]),
     "AdaINLoadStyle": (["name"], [], ["ADAIN_STYLE"]),
-    "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], ["content"], ["ADAIN_STYLE"]),
+    "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], ["content", "bank"], ["ADAIN_STYLE"]),
+    "AdaINPickStyle": (["styles", "number"], ["weights"], ["ADAIN_STYLE"]),
     "AdaINMatchColor": (["image", "reference", "method"], ["strength"], ["IMAGE"]),
     "AdaINExampleImage": (["name"], [], ["IMAGE"]),
     "AdaINRefine": (

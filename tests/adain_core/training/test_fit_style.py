@@ -8,9 +8,10 @@ import torch.nn.functional as F
 
 from adain_core import AdaINError, Stylizer, mix
 from adain_core.images.files import load_picture
-from adain_core.method.losses import style_loss
+from adain_core.inference.pipeline import apply_style
+from adain_core.method.losses import content_loss, style_loss
 from adain_core.method.normalization import Statistics, channel_statistics
-from adain_core.training.fit_style import fit_style
+from adain_core.training.fit_style import CONTENT_ROOM, fit_bank, fit_style
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,39 @@ def test_fitting_brings_unseen_content_closer(stylizer, examples):
     assert told == [(k, 28) for k in range(1, 29)], "two images, two contents, 24 steps"
     assert fitted.encoder_id == stylizer.encoder.fingerprint
     assert bool((fitted.statistics.std > 0).all())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("single_thread")
+def test_styles_of_a_bank_are_as_if_each_were_alone(stylizer, examples, monkeypatch):
+    monkeypatch.setattr("adain_core.training.fit_style._TOGETHER", 2)
+    paintings = [small(examples, f"style_{name}.jpg", 40) for name in ("starry_night", "paint_brushes", "tissue")]
+    photos = [small(examples, f"content_{name}.jpg", 40) for name in ("chelsea", "coffee")]
+    told = []
+    given = stylizer.encoder, stylizer.decoder
+    bank = fit_bank(*given, paintings, 3, photos, lambda done, total: told.append((done, total)))
+    assert told == [(k, 11) for k in range(1, 12)], "three images, two contents, three steps of two parts"
+    assert bank.batch == 3
+    for number, painting in enumerate(paintings):
+        alone = fit_style(*given, [painting], 3, photos)
+        for found, wanted in zip(bank.layers(), alone.layers(), strict=True):
+            torch.testing.assert_close(found.mean[number], wanted.mean[0], atol=2e-3, rtol=2e-3)
+            torch.testing.assert_close(found.std[number], wanted.std[0], atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.slow
+def test_shapes_stay_about_as_clear(stylizer, examples):
+    """The content loss has little more than the room it is given, though the style loss alone would take more."""
+    painting, photo = small(examples, "style_starry_night.jpg", 96), small(examples, "content_coffee.jpg", 96)
+    features, plain = stylizer.encode(photo), stylizer.style(painting)
+    fitted = fit_style(stylizer.encoder, stylizer.decoder, [painting], 24, [photo])
+
+    def loss(style):
+        with torch.no_grad():
+            target = apply_style(features, style)
+            return content_loss(stylizer.encoder(stylizer.decode(target)), target.tensor).item()
+
+    assert loss(fitted) < (CONTENT_ROOM + 0.05) * loss(plain)
 
 
 @pytest.mark.slow
@@ -85,7 +119,7 @@ def test_large_images_are_scaled_before_they_are_moved(stylizer, monkeypatch):
 
     monkeypatch.setattr(torch.Tensor, "to", watched)
     fit_style(stylizer.encoder, stylizer.decoder, [torch.rand(1, 3, 40, 2048)], 1)
-    assert sizes == [(20, 1024), (40, 192)], "the style image, and the crop that is stylized"
+    assert sizes == [(20, 1024), (40, 128)], "the style image, and the crop that is stylized"
 
 
 def test_inside_inference_mode_and_models_untouched(stylizer):
