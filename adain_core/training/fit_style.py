@@ -32,11 +32,11 @@ from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import VGGEncoder, check_images
 from ..progress import ProgressCallback
 
-STEP_SIZE = 0.1  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
+STEP_SIZE = 0.08  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
 CONTENT_ROOM = 1.08  # of its content loss at the start a picture may have
 CONTENT_WEIGHT = 3.0  # of what it has beyond that, in shares of the start, as the style loss is
 LARGEST_STYLE = 1024  # pixels, the longer side: larger images are scaled down
-CROP = 128  # pixels, of the contents that are stylized meanwhile
+CROP = 144  # pixels, of the contents that are stylized meanwhile
 _TOGETHER = 4  # styles of a bank
 
 

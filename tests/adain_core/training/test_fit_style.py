@@ -119,7 +119,7 @@ def test_large_images_are_scaled_before_they_are_moved(stylizer, monkeypatch):
 
     monkeypatch.setattr(torch.Tensor, "to", watched)
     fit_style(stylizer.encoder, stylizer.decoder, [torch.rand(1, 3, 40, 2048)], 1)
-    assert sizes == [(20, 1024), (40, 128)], "the style image, and the crop that is stylized"
+    assert sizes == [(20, 1024), (40, 144)], "the style image, and the crop that is stylized"
 
 
 def test_inside_inference_mode_and_models_untouched(stylizer):
