@@ -17,12 +17,13 @@ from ..adain_core.errors import check_finite
 _LEAST = 1 / 256
 
 
-def mask_or_none(mask: Tensor | None, instead: str) -> tuple[Tensor | None, list[str]]:
+def mask_or_none(mask: Tensor | None, instead: str, name: str = "mask") -> tuple[Tensor | None, list[str]]:
     """A MASK, or None for one that is empty in the whole batch.
 
     Args:
         mask: ``[B, H, W]`` or ``[H, W]`` of any type; None: not connected.
         instead: what happens without a mask, for the user.
+        name: of the input, for the error.
 
     Returns:
         The mask ``[B, H, W]`` float32, weights too small to be seen at 0; and what the node shall say about it.
@@ -33,7 +34,7 @@ def mask_or_none(mask: Tensor | None, instead: str) -> tuple[Tensor | None, list
     if mask is None:
         return None, []
     mask = mask.float()
-    check_finite("mask", mask)
+    check_finite(name, mask)
     mask = torch.where(mask < _LEAST, 0.0, mask)
     if not mask.any():
         return None, [f"The mask is empty and counts as none: {instead}."]

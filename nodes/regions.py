@@ -66,7 +66,8 @@ class Regions:
         given = {"style_1": style_1, "mask_1": mask_1, **more}
         styles, masks, notes = [], [], []
         for k in range(1, COUNT + 1):
-            mask, said = mask_or_none(given.get(f"mask_{k}"), f"style {k} takes what the others leave")
+            name = f"mask_{k}"
+            mask, said = mask_or_none(given.get(name), f"style {k} takes what the others leave", name)
             if given.get(f"style_{k}") is None:
                 if mask is not None:
                     raise AdaINError(f"mask_{k}: expected a style_{k} beside it, found none; connect one")

@@ -44,6 +44,14 @@ def inputs(nodes, examples, tmp_path, monkeypatch):
         "AdaINRefine": [
             {"encoder": encoder, "image": photo, "features": features, "style": style, "steps": 1, "mask": mask}
         ],
+        "AdaINRegions": [
+            {"content": features, "alpha": 0.8, "feather": 8}
+            | {f"style_{k}": style for k in range(1, 5)}
+            | {f"mask_{k}": mask / k for k in range(1, 5)}
+        ],
+        "AdaINStyleFromImages": [
+            {"encoder": encoder, "style_folder": "no folder", "style_size": 0, "images": painting.repeat(2, 1, 1, 1)}
+        ],
         "AdaINStylize": [{**stylize, "preserve_color": keep} for keep in (False, True)],
         "AdaINStylizeFrames": [
             {**stylize, "smoothing": 0.5, "flow": flow, "preserve_color": True} for flow in (False, True)
