@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -58,8 +59,13 @@ def _whole(path: Path) -> Iterator[Path]:
     stem = os.fsencode(path.stem)[:room].decode("utf-8", "ignore")
     temporary = path.with_name(f".{stem}{ending}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = stat.S_IMODE(temporary.stat().st_mode)
     try:
         yield temporary
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:
+            # safetensors puts a file of its own in its place, which only its owner may read.
+            with suppress(PermissionError):  # file systems without rights
+                temporary.chmod(mode)
         with temporary.open("rb+") as file:
             _sync(file.fileno())
         _replace(temporary, path)

@@ -6,6 +6,8 @@ import errno
 import os
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from adain_core.errors import AdaINError
 from adain_core.files import atomic_write, check_folder, check_output
@@ -58,6 +60,12 @@ def test_a_file_system_that_refuses_chmod(tmp_path, monkeypatch):
     with atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def test_others_may_read_what_safetensors_writes(tmp_path):
+    with atomic_write(tmp_path / "a.safetensors") as temporary:
+        save_file({"x": torch.zeros(1)}, temporary)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o666 & ~_umask()
 
 
 def _umask() -> int:
