@@ -10,7 +10,7 @@ from adain_core import AdaINError, Stylizer
 from adain_core.images.files import load_picture
 from adain_core.images.resize import scale_short_side
 from adain_core.inference.applications import Application
-from adain_core.inference.pipeline import apply_style
+from adain_core.inference.frames import applied
 from adain_core.inference.tiled_image import ImageInMemory, stylize_stream
 from adain_core.method.content_statistics import content_statistics
 from adain_core.method.spatial_masks import to_feature_grid
@@ -101,9 +101,8 @@ def test_what_one_sees(stylizer, examples):
 def test_in_tiles_and_with_masks(stylizer, photo, painting):
     masks = [torch.rand(1, *photo.shape[2:]) for _ in range(2)]
     styles = [stylizer.style(painting), stylizer.style(painting.flip(1))]
-    expected = stylizer.encode(photo, statistics_size=64)
-    for style, mask in zip(styles, masks, strict=True):
-        expected = apply_style(expected, style, 0.8, mask=mask)
+    regions = [Application(style, mask) for style, mask in zip(styles, masks, strict=True)]
+    expected = applied(stylizer.encode(photo, statistics_size=64), regions, 0.8)
     sink = ImageInMemory(torch.empty_like(photo))
     given = [Application(style, to_feature_grid(mask, sink.size)) for style, mask in zip(styles, masks, strict=True)]
     measured = stylizer.encode(scale_short_side(photo, 64))
