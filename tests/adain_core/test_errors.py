@@ -18,7 +18,7 @@ def test_nothing_ends_the_line_or_commands_a_terminal(text):
 
 
 def test_what_can_be_read_stays():
-    text = "/home/J\u00f6rg/\u661f\u591c 'x' \\ \U0001f3a8.png: expected an image file"
+    text = "/Fotos/J\u00f6rg/\u661f\u591c 'x' \\ \U0001f3a8.png: expected an image file"
     error = AdaINError(text)
     assert str(error) == text
     assert str(pickle.loads(pickle.dumps(error))) == text
