@@ -32,6 +32,8 @@ _SHIFT = 1 << 32  # added to time stamps in segments: decoding times begin befor
 MAX_CRF = 51
 _TRIED = 64  # packets of sound, of all tracks together
 _ENCODER = "libx264"
+# Of fewer rows x264 on several threads makes one of several streams, as the threads happen to run. One is fast enough.
+_ROWS_FOR_THREADS = 480
 _BYTE, _OPAQUE = 8, 255  # bits, and their largest number
 
 
@@ -196,7 +198,10 @@ def _add_video(container: OutputContainer, info: VideoInfo, crf: float) -> _Stre
         pix_fmt=("yuv420p" if halved else "yuv444p") + ("10le" if info.deep else ""),
     )
     context = stream.codec_context
-    context.thread_type = "FRAME"
+    if height < _ROWS_FOR_THREADS:
+        context.thread_count = 1
+    else:
+        context.thread_type = "FRAME"
     context.colorspace = info.color.space
     context.color_range = info.color.range
     context.color_primaries = info.color.primaries

@@ -71,6 +71,10 @@ def stream(
         _end(started)
         # PyTorch puts the worker's traceback before what it says.
         raise AdaINError(str(error).rpartition("AdaINError: ")[2].removesuffix("\\n")) from None
+    except (ConnectionError, EOFError) as error:
+        _end(started)
+        # A worker killed while it hands a batch over; elsewhere PyTorch says it by itself, see `worker_died`.
+        raise RuntimeError(f"DataLoader worker: {error or 'ended'}") from None
     except BaseException:
         _end(started)
         raise

@@ -82,8 +82,8 @@ def test_tiled_equals_untiled(pair, batch, height, width, tile_size, little_memo
     memory = 1 if little_memory else None
     whole = encode(encoder, images, memory=1 << 40)
     tiled = encode(encoder, images, tile_size=tile_size, memory=memory)
-    torch.testing.assert_close(tiled.tensor, whole.tensor, atol=1e-4, rtol=1e-5)
-    torch.testing.assert_close(torch.stack(tiled.statistics), torch.stack(whole.statistics), atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(tiled.tensor, whole.tensor, atol=3e-4, rtol=1e-5)
+    torch.testing.assert_close(torch.stack(tiled.statistics), torch.stack(whole.statistics), atol=3e-4, rtol=1e-5)
     image = decode(decoder, whole, tile_size=tile_size, memory=memory)
     assert image.shape == images.shape
     torch.testing.assert_close(image, decode(decoder, whole, memory=1 << 40), atol=1e-4, rtol=0)
