@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import resource
 import time
 from collections import defaultdict
 from pathlib import Path
-from types import ModuleType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from adain_core import Stylizer
+from adain_core.comparison.measures import load_judge
 from adain_core.images.files import Picture, load_picture, save_picture
 from adain_core.images.resize import scale_short_side
 from adain_core.inference.pipeline import apply_style
@@ -45,7 +44,7 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, metavar="FILE")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="for the pictures")
     options = parser.parse_args()
-    judge = None if options.judge is None else loaded(options.judge)
+    judge = None if options.judge is None else load_judge(options.judge)
     stylizer = Stylizer.load()
     pairs = list(csv.reader(options.pairs.open()))
     print(f"{len(pairs)} pairs, {stylizer.device}, {torch.get_num_threads()} threads")
@@ -90,16 +89,6 @@ def main() -> None:
                 flush=True,
             )
         print(f"peak memory at {size} pixels: {(peak() - before) / 2**20:.0f} MiB more than at the start", flush=True)
-
-
-def loaded(path: Path) -> ModuleType:
-    """A Python file as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def prepared(path: str, size: int) -> Tensor:
