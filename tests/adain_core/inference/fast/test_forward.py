@@ -39,7 +39,8 @@ def test_fast_equals_plain(pair, batch, height, width):
     images = torch.rand(batch, 3, height, width).contiguous(memory_format=LAST)
     with torch.inference_mode():
         features = encoder(images)
-        torch.testing.assert_close(fast(encoder)(images), features, atol=1e-4, rtol=0)
+        # The light pair's features are in the hundreds; float32 knows seven digits of them.
+        torch.testing.assert_close(fast(encoder)(images), features, atol=1e-4, rtol=1e-5)
         torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
 
 
