@@ -3,7 +3,7 @@
 An image's styles depend on the seed, its own name and the style images. After an interruption the same command goes on.
 Outputs are OUT/sub/NAME.EXT-stylized-K-STYLE.FORMAT, K counting the styles of one image; OUT/batch.json has the
 settings, OUT/failures.json what could not be made and why, and styles that
-cannot be read: others take their place. Other files in OUT are never replaced.
+cannot be read: others take their place. Other files in OUT are never replaced. Only one run at a time works in OUT.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from ..devices import parse_device, parse_precision
 from ..errors import AdaINError
+from ..locks import FolderLock
 from ..stylized_datasets.folder import (
     FAILURES_FILE,
     check_output_folder,
@@ -116,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
             results = run_on_cluster(work, list(todo), options.workers, device.type == "cuda")
         elif todo:
             results = work.run(todo, options.workers or work.thread_count(todo))
+        stack.callback(FolderLock(settings.output_folder).release)
         check_output_folder(settings, stylizer, (target.output for each in outputs.values() for target in each))
         try:
             for found in tqdm(results, total=len(todo), desc="batch", unit="image"):

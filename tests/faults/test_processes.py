@@ -15,10 +15,11 @@ import torch
 
 from adain_core import AdaINError
 from adain_core.cli.main import main
+from adain_core.images.files import load_picture
 from adain_core.locks import FolderLock
 from adain_core.training.data import batches
 from adain_core.training.trainer import Trainer
-from tests.adain_core.pictures import write_pictures
+from tests.adain_core.pictures import files_of, write_pictures
 from tests.adain_core.training.runs import TINY as SIX_STEPS
 from tests.conftest import ROOT
 
@@ -134,6 +135,25 @@ def test_two_videos_into_one_file(tmp_path, examples, holder, capsys):
     assert len(levels_of(out)) == 4
 
 
+def test_two_batches_into_one_folder(tmp_path, folders, holder, capsys):
+    out = tmp_path / "out"
+    command = ["batch", *map(str, folders), "-o", str(out), "--pair", "light", "--style-size", "32", "--format", "png"]
+    assert main(command) == 0
+    whole = files_of(out)
+    gone = next(out.rglob("*.png"))
+    gone.unlink()
+    other = holder(out)
+    assert main(command) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"error: {out}: another process is writing there; wait until it has ended")
+    assert len(files_of(out)) == len(whole) - 1
+    other.kill()
+    other.wait()
+    assert main(command) == 0
+    assert main(command) == 0  # this one has let go of it, too
+    assert files_of(out) == whole
+
+
 @pytest.mark.slow
 def test_a_video_killed_at_a_random_moment(tmp_path, examples, start):
     pytest.importorskip("av", reason="reads videos")
@@ -223,3 +243,43 @@ def test_a_clock_that_jumps(tmp_path, folders, encoder, monkeypatch):
     first, second = ((tmp_path / name / "decoder.safetensors").read_bytes()[-1000:] for name in ("jumping", "plain"))
     assert first == second
     assert all(progress.seconds_left >= 0 for progress in shown)
+
+
+@pytest.mark.slow
+def test_a_clock_that_jumps_during_a_video(tmp_path, examples, monkeypatch):
+    """A video stopped in 2001 goes on in 1970, from segments whose files say 2100."""
+    pytest.importorskip("av", reason="reads videos")
+    from adain_core import Stylizer
+    from adain_core.video import job
+    from adain_core.video.reader import VideoReader
+    from tests.adain_core.clips import write_clip
+
+    monkeypatch.setattr(job, "SEGMENT_FRAMES", 5)
+    clip = write_clip(tmp_path / "clip.mp4", 17, times=[k * k for k in range(17)])
+    style = load_picture(examples / "style_tissue.jpg").pixels[..., :64]
+    stylizer = Stylizer.load(device="cpu", pair="light")
+
+    def make(name, progress=None):
+        made = job.VideoJob(stylizer, clip, tmp_path / name, [style], crf=0, smooth=0.5)
+        begun = made.done
+        made.run(progress)
+        return begun
+
+    def stop(done, total):
+        if done == 12:
+            raise InterruptedError
+
+    make("whole.mp4")
+    times = iter(range(10**9, 0, -(10**6)))
+    for name in ("time", "monotonic"):
+        monkeypatch.setattr(time, name, lambda: float(next(times)))
+    with pytest.raises(InterruptedError):
+        make("out.mp4", stop)
+    for path in (tmp_path / "out.mp4.parts").iterdir():
+        os.utime(path, (4e9, 4e9))
+    times = iter(range(10**6))
+    assert make("out.mp4") == 10
+    monkeypatch.undo()
+    found, expected = (list(VideoReader(tmp_path / name).frames()) for name in ("out.mp4", "whole.mp4"))
+    assert [frame.pts for frame in found] == [frame.pts for frame in expected]
+    assert all((a.levels == b.levels).all() for a, b in zip(found, expected, strict=True))
