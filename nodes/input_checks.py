@@ -14,7 +14,7 @@ from ..adain_core.errors import AdaINError
 from ..adain_core.method.features import Features
 from ..adain_core.method.style import Style
 from . import host
-from .types import CHANNELS, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE, STYLE
+from .types import CHANNELS, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE, IMAGE_OR_STYLE, STYLE
 
 _WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN")
 
@@ -98,5 +98,6 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     FEATURES: ("features", lambda value: isinstance(value, Features)),
     STYLE: ("a style", lambda value: isinstance(value, Style)),
     FEATURES_OR_STYLE: ("features or a style", lambda value: isinstance(value, (Features, Style))),
+    IMAGE_OR_STYLE: ("images or a style", lambda value: _is_image(value) or isinstance(value, Style)),
     CHANNELS: ("a channel mask", lambda value: isinstance(value, Tensor) and value.ndim == 1),
 }

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from ..adain_core.errors import AdaINError
+from ..adain_core.method.style import Style
+from ..adain_core.method.style_bank import row
 from ..adain_core.models.bundled import DEFAULT_PAIR
 from ..adain_core.video.job import SEGMENT_FRAMES, VideoJob, video_settings
 from ..adain_core.video.optical_flow import flow_available
@@ -17,9 +20,10 @@ from ..adain_core.video.writer import MAX_CRF
 from . import host
 from .convert import to_core
 from .execution import ManagedPair
-from .inputs import ALPHA, DETAIL_SIZE, FLOW, NO_OPENCV, PAIR, REFINE, SMOOTHING, STYLE_SIZE
+from .inputs import ALPHA, DETAIL_SIZE, FLOW, MASK, NO_OPENCV, PAIR, REFINE, SMOOTHING, STYLE_SIZE
 from .loaders import shared_pair
-from .types import CATEGORY
+from .masks import mask_or_none
+from .types import CATEGORY, IMAGE_OR_STYLE
 from .video_files import FOLDER, reader_of, result_path
 
 _PREVIEW_SECONDS = 1.0  # at least, from preview to preview
@@ -46,10 +50,10 @@ class StylizeVideo:
             "required": {
                 "content": ("VIDEO", {"tooltip": "The video to stylize, of any length, from Load Video."}),
                 "style": (
-                    "IMAGE",
+                    IMAGE_OR_STYLE,
                     {
-                        "tooltip": "One style image, or several as a batch: mixed evenly, or one after the other by "
-                        "keys."
+                        "tooltip": "One style image, or a style of Load Style; or several as a batch or a bank: mixed "
+                        "evenly, or one after the other by keys."
                     },
                 ),
                 "alpha": ALPHA,
@@ -62,7 +66,7 @@ class StylizeVideo:
                     {
                         "default": "",
                         "advanced": True,
-                        "tooltip": "For several style images: the frame at which each is reached, counted from 0, such "
+                        "tooltip": "For several styles: the frame at which each is reached, counted from 0, such "
                         "as 0 120 240; in between, styles blend. Empty: their even mix throughout.",
                     },
                 ),
@@ -81,6 +85,15 @@ class StylizeVideo:
                 "refine": REFINE,
                 "style_size": STYLE_SIZE,
                 "detail_size": DETAIL_SIZE,
+                "mask": MASK,
+                "preserve_color": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "tooltip": "Give the style image each frame's colours first, which takes about twice as long. "
+                        "Only with style images.",
+                    },
+                ),
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
@@ -98,26 +111,36 @@ class StylizeVideo:
         refine=0,
         style_size=0,
         detail_size=0,
+        mask=None,
+        preserve_color=False,
         node_id=None,
     ):
-        notes = []
+        mask, notes = mask_or_none(mask, "everything is stylized")
         if flow and not flow_available():
             notes.append(NO_OPENCV)
             flow = False
         models = ManagedPair(*shared_pair(pair), host.compute_device())
-        styles = list(to_core(style, "style").float().split(1))
+        styles = _styles_of(style)
         controls = {"alpha": alpha, "crf": crf, "smooth": smoothing, "flow": flow and smoothing > 0, "compile": False}
         controls |= {"refine": refine, "style_size": style_size, "detail_size": detail_size}
+        controls |= {"preserve_color": preserve_color}
         frames, reader = _frames_of(keys), reader_of(content)
         if reader.remark:
             notes.append(f"The video: {reader.remark}.")
-        path = result_path(reader, video_settings(models, reader, styles, frames, **controls))
+        path = result_path(reader, video_settings(models, reader, styles, frames, mask, **controls))
         if not path.is_file():
-            job = VideoJob(models, reader, path, styles, frames, **controls)
+            job = VideoJob(models, reader, path, styles, frames, mask=mask, **controls)
             _run(job, node_id, notes)
             notes += _left_out(job)
         host.show_text(node_id, *notes, f"The video is in output/{FOLDER}: {path.name}")
         return (host.video_of_file(path),)
+
+
+def _styles_of(style: Tensor | Style) -> list[Tensor | Style]:
+    """The styles of a batch of images, or of a bank."""
+    if isinstance(style, Style):
+        return [row(style, number) for number in range(style.batch)]
+    return list(to_core(style, "style").float().split(1))
 
 
 def _frames_of(keys: str) -> list[int] | None:

@@ -12,8 +12,7 @@ from ..inference.style_grid import LARGEST, SMALLEST, plan_grid, stylized_cells
 from ..inference.stylize_file import load_styles
 from ..inference.stylizer import Stylizer
 from ..method.style import Style, check_style_size
-from ..models.style_files import load_style
-from ..models.style_library import find_style, is_style_file
+from ..models.style_library import is_style_file, read_style
 from .options import add_model_options, add_precision_option, add_style_size_option, load_stylizer
 
 
@@ -24,7 +23,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "styles",
         metavar="STYLE",
         nargs="+",
-        help="style image, style file, or name.safetensors of the library's: one, two, or four for the corners",
+        help="style image, or style file as in stylize: one, two, or four for the corners",
     )
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="the picture, .png or .jpg")
     parser.add_argument(
@@ -59,6 +58,6 @@ def run(options: argparse.Namespace) -> None:
 
 def _load(stylizer: Stylizer, path: str, side: int) -> Style:
     if is_style_file(path):
-        return load_style(find_style(path))
+        return read_style(path)
     (picture,) = load_styles([path], side)
     return stylizer.style(picture.filled, picture.weights)

@@ -21,7 +21,7 @@ from ..method.style import Style, check_style_size, mix
 from ..method.style_arithmetic import extrapolate
 from ..models.bundled import PAIRS
 from ..models.style_files import load_style, load_thumbnail, save_style
-from ..models.style_library import ENDING, LIBRARY, find_style, is_style_file
+from ..models.style_library import ENDING, LIBRARY, find_style, is_style_file, read_style
 from ..models.tensor_files import read_metadata
 from .options import add_model_options, add_style_size_option, load_stylizer
 
@@ -57,7 +57,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Mixes style files. With weights below 0 and above 1 styles are exaggerated: --weights 1.5 -0.5 "
         "goes beyond the first, away from the second.",
     )
-    action.add_argument("styles", metavar="STYLE", nargs="+", help=f"style files, or names{ENDING} of the library's")
+    action.add_argument(
+        "styles",
+        metavar="STYLE",
+        nargs="+",
+        help=f"style files, or names{ENDING} of the library's; bank{ENDING}:0 is the first of a bank's",
+    )
     action.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per style (default: equal)")
     _add_file_options(action)
     action.set_defaults(run=mixed)
@@ -112,7 +117,7 @@ def show(options: argparse.Namespace) -> None:
 
 def mixed(options: argparse.Namespace) -> None:
     _check_file(options.output)
-    styles = [load_style(find_style(path)) for path in options.styles]
+    styles = [read_style(path) for path in options.styles]
     weights = options.weights or [1.0] * len(styles)
     # Within 0..1 as everywhere else; beyond, deviations need their logarithm to stay above 0.
     style = extrapolate(styles, weights) if min(weights) < 0 else mix(styles, weights)

@@ -28,7 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "styles",
         metavar="STYLE",
         nargs="+",
-        help="style image, style file, or name.safetensors of the library's; several are mixed",
+        help="style image, style file, or name.safetensors of the library's, bank.safetensors:0 for the first of a "
+        "bank's; several are mixed",
     )
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="result, .png or .jpg")
     parser.add_argument("--alpha", type=float, default=1.0, help="0: content, 1: style (default: %(default)s)")

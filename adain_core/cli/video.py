@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
+from torch import Tensor
 from tqdm import tqdm
 
+from ..errors import AdaINError
+from ..images.files import load_mask
 from ..inference.stylize_file import load_styles
-from ..method.style import check_style_size
+from ..method.style import Style, check_style_size
+from ..models.style_library import is_style_file, read_style
+from ..video.animation import open_video
 from ..video.job import VideoJob
+from ..video.reader import FrameReader
 from .options import (
     add_detail_size_option,
     add_model_options,
@@ -31,7 +37,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "times, how often they are shown, and in .gif and .webp their transparency; elsewhere they are on white.",
     )
     parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, GIF or animated WebP")
-    parser.add_argument("styles", metavar="STYLE", nargs="+", help="style image; several are mixed evenly, or: --keys")
+    parser.add_argument(
+        "styles",
+        metavar="STYLE",
+        nargs="+",
+        help="style image, style file, or name.safetensors of the library's, bank.safetensors:0 for the first of a "
+        "bank's; several are mixed evenly, or: --keys",
+    )
     parser.add_argument(
         "-o", "--output", metavar="OUT", required=True, help="result: .mp4, .mov or .mkv (H.264), .gif, .webp"
     )
@@ -42,6 +54,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="+",
         metavar="FRAME",
         help="one per style: the frame, counted from 0, at which it is reached; in between styles blend",
+    )
+    parser.add_argument(
+        "--mask",
+        metavar="M",
+        help="where to stylize (white): an image, or a video or animation with a mask for each frame",
+    )
+    parser.add_argument(
+        "--preserve-color", action="store_true", help="give the style images each frame's colours; slower"
     )
     add_style_size_option(parser)
     add_detail_size_option(parser)
@@ -79,8 +99,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> None:
     check_style_size(options.style_size)
-    pictures = load_styles(options.styles, options.style_size)
-    styles = [picture.filled for picture in pictures]
+    styles = [_style(path, options.style_size) for path in options.styles]
     job = VideoJob(
         load_stylizer(options, options.precision),
         options.source,
@@ -94,6 +113,8 @@ def run(options: argparse.Namespace) -> None:
         compile=options.compile,
         refine=options.refine,
         detail_size=options.detail_size,
+        mask=None if options.mask is None else _mask(options.mask),
+        preserve_color=options.preserve_color,
     )
     if job.reader.remark:
         print(f"warning: {options.source}: {job.reader.remark}", file=sys.stderr)
@@ -108,3 +129,21 @@ def run(options: argparse.Namespace) -> None:
         )
     if job.damaged:
         print(f"warning: {options.source}: {job.damaged} packets cannot be decoded and were left out", file=sys.stderr)
+
+
+def _style(path: str, side: int) -> Tensor | Style:
+    if is_style_file(path):
+        return read_style(path)
+    (picture,) = load_styles([path], side)
+    return picture.filled
+
+
+def _mask(path: str) -> Tensor | FrameReader:
+    """One for all frames, or one for each."""
+    try:
+        return load_mask(path)
+    except AdaINError as error:
+        try:
+            return open_video(path)
+        except AdaINError:
+            raise error from None

@@ -40,8 +40,7 @@ from ..method.spatial_masks import (
 )
 from ..method.style import Style, check_style_size
 from ..models.channel_clusters import clusters_for
-from ..models.style_files import load_style
-from ..models.style_library import find_style, is_style_file
+from ..models.style_library import is_style_file, read_style
 from ..progress import ProgressCallback
 from .applications import check_controls, plan_applications
 from .compositing import composite, stylized_share
@@ -370,7 +369,7 @@ def _encoded_styles(stylizer: Stylizer, job: FileJob, colors: Picture | None, me
     styles = []
     for k, path in enumerate(job.styles):
         if is_style_file(path):
-            styles.append(load_style(find_style(path)))
+            styles.append(read_style(path))
             continue
         (picture,) = load_styles([path], job.style_size, memory - least_memory(stylizer))
         left = min(memory - picture_memory(picture.pixels[0, 0].numel()), budget(stylizer.device))

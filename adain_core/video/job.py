@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import chain, count, islice
+from itertools import chain, count, islice, repeat
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError
+from ..errors import AdaINError, check_batch
 from ..images.resize import scale_short_side
 from ..images.transparency import fill, mean_color
 from ..inference.fast.forward import compile_from_now_on
@@ -22,11 +22,12 @@ from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
 from ..inference.refinement import check_refinement
 from ..method.adain import check_alpha
-from ..method.style import check_style_size
+from ..method.style import Style, check_same_encoder, check_style_size
 from ..models.model_files import AnyDecoder, AnyEncoder, fingerprint
 from ..threads import prefetch
 from .animation import open_video
 from .animation_writer import check_animation, is_animation, write_animation
+from .masks import MaskTrack
 from .pyav import import_av
 from .reader import FrameReader, VideoFrame
 from .segments import SegmentFolder
@@ -66,7 +67,7 @@ class VideoJob:
         source: anything FFmpeg reads or an animated WebP, or its reader.
         output: ``.mp4``, ``.mov`` or ``.mkv``, in H.264; or ``.gif`` or ``.webp``, an animation without sound, shown
             as often as the source and transparent where that is. Replaced when it exists.
-        styles: style images ``[1, 3, h, w]`` RGB 0..1, each encoded once.
+        styles: style images ``[1, 3, h, w]`` RGB 0..1, each encoded once, or encoded styles of batch 1.
         keys: the frame at which each style is reached, see `style_keyframes`; None: their even mix throughout.
         alpha: content-style trade-off, 0..1.
         crf: quality, 0 (best, large) .. 51; a GIF has none.
@@ -74,7 +75,9 @@ class VideoJob:
         flow: with smooth: blend outputs along the optical flow too.
         compile: compile the models for the frames' size, see `inference.fast.compiled`.
         refine: steps of `inference.refinement` for each frame.
-        style_size, detail_size: as in `inference.frames.stylize_frames`.
+        style_size, detail_size: as in `inference.frames.stylize_frames`; style_size is that of style images.
+        mask: where to stylize, see `MaskTrack`; elsewhere the source's own pixels stay. None: everywhere.
+        preserve_color: give the style images each frame's colours first. They are then encoded for each frame.
 
     Attributes:
         done: frames finished so far, those of an earlier run included.
@@ -82,8 +85,8 @@ class VideoJob:
         latest: the frame finished last in this run.
 
     Raises:
-        AdaINError: a source that is no video, an output that cannot be written, a value outside its range, or
-            segments left by a run with other settings.
+        AdaINError: a source that is no video, an output that cannot be written, a value outside its range, a style of
+            another encoder, or segments left by a run with other settings.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class VideoJob:
         models: VideoModels,
         source: str | Path | FrameReader,
         output: str | Path,
-        styles: Sequence[Tensor],
+        styles: Sequence[Tensor | Style],
         keys: Sequence[int] | None = None,
         alpha: float = 1.0,
         crf: float = 18,
@@ -101,6 +104,8 @@ class VideoJob:
         refine: int = 0,
         style_size: int = 0,
         detail_size: int = 0,
+        mask: Tensor | FrameReader | None = None,
+        preserve_color: bool = False,
     ) -> None:
         check_refinement(refine, models.encoder)
         check_style_size(style_size)
@@ -110,6 +115,8 @@ class VideoJob:
         if not 0 <= crf <= MAX_CRF:
             raise AdaINError(f"crf: expected a number from 0 (best) to {MAX_CRF}, found {crf}")
         check_keys(len(styles), keys)
+        _check_encoded(styles, models, refine, preserve_color)
+        self.preserve_color = preserve_color
         if flow and smooth == 0:
             raise AdaINError("flow: expected smoothing above 0 with it, found 0")
         self.smoother = TemporalSmoother(smooth, flow) if smooth else None
@@ -125,9 +132,10 @@ class VideoJob:
         else:
             check_container(self.output, self.source, self.reader.info)
         controls = {"alpha": alpha, "crf": crf, "smooth": smooth, "flow": flow, "compile": compile, "refine": refine}
-        controls |= {"style_size": style_size, "detail_size": detail_size}
-        self.segments = SegmentFolder(self.output, video_settings(models, self.reader, styles, keys, **controls))
-        self.track = StyleTrack([models.encode(scale_short_side(x, style_size)).style for x in styles], keys)
+        controls |= {"style_size": style_size, "detail_size": detail_size, "preserve_color": preserve_color}
+        self.masks = None if mask is None else MaskTrack(mask, self.reader.info.frames)
+        self.segments = SegmentFolder(self.output, video_settings(models, self.reader, styles, keys, mask, **controls))
+        self.track = StyleTrack([self._prepared(style, style_size) for style in styles], keys)
         if compile:  # not before: each style image may have a size of its own
             compile_from_now_on(models.encoder)
             compile_from_now_on(models.decoder)
@@ -138,6 +146,13 @@ class VideoJob:
             frames, self._last = segment_end(segment, self.reader.info)
             self.done += frames
         self._states: dict[int, dict[str, Tensor]] = {}  # the smoother's after each segment
+
+    def _prepared(self, style: Tensor | Style, size: int) -> Tensor | Style:
+        """A style as it is needed for each frame."""
+        if isinstance(style, Style):
+            return style.to(self.models.device)
+        image = scale_short_side(style, size)
+        return image.to(self.models.device) if self.preserve_color else self.models.encode(image).style
 
     @property
     def total(self) -> int | None:
@@ -197,17 +212,21 @@ class VideoJob:
         shown = (frame if self.animated else frame.on_white for frame in decoded)
         frames = ((frame, torch.from_numpy(frame.levels).permute(2, 0, 1)[None]) for frame in shown)
         inputs = to_device(frames, self.models.device, torch.float32)
-        for number, (frame, levels) in enumerate(inputs, start):
+        masks = repeat(None) if self.masks is None else self.masks.since(start)
+        for number, (frame, levels), mask in zip(count(start), inputs, masks, strict=False):
             largest = np.iinfo(frame.levels.dtype).max
             pixels, opacity = levels / largest, _opacity(frame, levels.device)
             if opacity is not None:
                 pixels = fill(pixels, opacity, mean_color(pixels, opacity))
-            style = self.track.at(number)
+            styles, weights = self.track.at(number)
             result = stylize_frames(
                 self.models,
                 pixels,
-                [style],
+                styles,
                 self.alpha,
+                weights,
+                masks=[] if mask is None else [mask],
+                preserve_color=self.preserve_color,
                 smoother=self.smoother,
                 opacity=None if opacity is None else opacity[0],
                 refine=self.refine,
@@ -241,20 +260,41 @@ def _opacity(frame: VideoFrame, device: torch.device) -> Tensor | None:
     return torch.from_numpy(frame.opacity).to(device)[None, None].float() / _OPAQUE
 
 
+def _check_encoded(styles: Sequence[Tensor | Style], models: VideoModels, refine: int, preserve_color: bool) -> None:
+    """Raises AdaINError where an encoded style is of no use, before the work."""
+    for style in styles:
+        if not isinstance(style, Style):
+            continue
+        check_batch("style", style.batch, 1, "the video")
+        check_same_encoder(models.encoder.fingerprint, style.encoder_id)
+        if preserve_color:
+            raise AdaINError("preserve_color: expected style images, found an encoded style")
+        if refine:
+            style.layers()
+
+
 def video_settings(
-    models: VideoModels, reader: FrameReader, styles: Sequence[Tensor], keys: Sequence[int] | None, **controls: float
+    models: VideoModels,
+    reader: FrameReader,
+    styles: Sequence[Tensor | Style],
+    keys: Sequence[int] | None,
+    mask: Tensor | FrameReader | None = None,
+    **controls: float,
 ) -> dict[str, Any]:
     """All that a stylized video depends on, as JSON has it.
 
     Args:
-        models, styles, keys: as in `VideoJob`.
+        models, styles, keys, mask: as in `VideoJob`.
         reader: of the source, which is known by its size and the time it changed.
         controls: the other settings of `VideoJob`.
     """
     file, info = reader.path.stat(), reader.info
     digest = hashlib.sha256()
-    for pixels in styles:
-        digest.update(repr(tuple(pixels.shape)).encode() + pixels.cpu().contiguous().numpy().tobytes())
+    for style in styles:
+        known = style.layers() if isinstance(style, Style) and controls.get("refine") else []
+        tensors = [style] if isinstance(style, Tensor) else chain(style.statistics, *known)
+        for tensor in tensors:
+            digest.update(repr(tuple(tensor.shape)).encode() + tensor.cpu().contiguous().numpy().tobytes())
     return {
         "source": [file.st_size, file.st_mtime_ns],
         **({"part": info.part} if info.start or info.end else {}),
@@ -263,6 +303,7 @@ def video_settings(
         "precision": str(next(models.decoder.parameters()).dtype),
         "styles": digest.hexdigest(),
         "keys": None if keys is None else list(keys),
+        **({} if mask is None else {"mask": MaskTrack(mask, None).settings()}),
         **controls,
         "frames per segment": SEGMENT_FRAMES,
         "libavcodec": list(import_av().library_versions["libavcodec"]),

@@ -5,38 +5,41 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Generic, TypeVar
 
 from ..errors import AdaINError
-from ..method.style import Style, mix
+
+S = TypeVar("S")
 
 
-class StyleTrack:
-    """The style of each frame.
+class StyleTrack(Generic[S]):
+    """The styles of each frame, and in which mixture.
 
-    Between two keys the statistics are interpolated linearly (section 7.4). Before the first key and after the last one
-    they are constant.
+    Between two keys the weights change linearly (section 7.4). Before the first key and after the last one they are
+    constant.
 
     Args:
-        styles: at least one.
+        styles: at least one, encoded or as images.
         keys: the frame at which each style is reached, increasing from 0 or later; None: the styles' even mix in all.
 
     Raises:
         AdaINError: another number of keys than of styles, or keys that do not increase.
     """
 
-    def __init__(self, styles: Sequence[Style], keys: Sequence[int] | None = None) -> None:
+    def __init__(self, styles: Sequence[S], keys: Sequence[int] | None = None) -> None:
         check_keys(len(styles), keys)
-        self.styles = list(styles) if keys is not None else [mix(styles, [1.0] * len(styles))]
-        self.keys = list(keys) if keys is not None else [0]
+        self.styles, self.keys = list(styles), keys
 
-    def at(self, frame: int) -> Style:
-        """The style of a frame, counted from 0."""
+    def at(self, frame: int) -> tuple[list[S], list[float]]:
+        """The styles of a frame, counted from 0, and their weights, which sum to more than 0."""
+        if self.keys is None:
+            return self.styles, [1.0] * len(self.styles)
         after = bisect_right(self.keys, frame)
         if after == 0 or after == len(self.keys):
-            return self.styles[max(after - 1, 0)]
+            return [self.styles[max(after - 1, 0)]], [1.0]
         start, end = self.keys[after - 1 : after + 1]
         share = (frame - start) / (end - start)
-        return mix(self.styles[after - 1 : after + 1], [1 - share, share])
+        return self.styles[after - 1 : after + 1], [1 - share, share]
 
 
 def check_keys(styles: int, keys: Sequence[int] | None) -> None:

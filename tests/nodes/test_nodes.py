@@ -68,7 +68,7 @@ CONTRACT = {
     ),
     "AdaINStylizeVideo": (
         ["content", "style", "alpha", "smoothing", "flow"],
-        ["keys", "crf", "pair", "refine", "style_size", "detail_size"],
+        ["keys", "crf", "pair", "refine", "style_size", "detail_size", "mask", "preserve_color"],
         ["VIDEO"],
     ),
     "AdaINTrainDecoder": (

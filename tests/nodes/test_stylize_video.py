@@ -79,6 +79,42 @@ def test_styles_of_a_batch_are_mixed_or_follow_each_other(node, module, clip, st
         assert abs(levels_of(result).astype(int) - levels_of(expected)).max() <= 2
 
 
+@pytest.mark.parametrize("frames", [1, FRAMES])
+def test_outside_the_mask_and_its_colours_as_the_command(node, module, said, clip, styles, tmp_path, frames):
+    mask = torch.zeros(frames, 32, 48)
+    mask[:, :, 20:] = torch.linspace(0.2, 1, frames)[:, None, None]
+    result = stylize(node, clip, styles[0], crf=0.0, mask=mask, preserve_color=True)
+    expected = tmp_path / "expected.mp4"
+    pixels = [styles[0].movedim(3, 1)]
+    VideoJob(Stylizer.load(device="cpu"), clip, expected, pixels, crf=0, mask=mask, preserve_color=True).run()
+    assert abs(levels_of(result).astype(int) - levels_of(expected)).max() <= 2
+    change = abs(levels_of(result).astype(int) - levels_of(clip))
+    assert change[:, :, :14].mean() < 1  # H.264 keeps one colour for four pixels
+    assert change[:, :, 22:].mean() > 8
+    assert len(said) == 1
+
+
+def test_an_empty_mask_counts_as_none_and_the_node_says_so(node, module, said, clip, styles):
+    result = stylize(node, clip, styles[0])
+    assert stylize(node, clip, styles[0], mask=torch.zeros(1, 64, 64), node_id="7") == result
+    assert said[1] == "The mask is empty and counts as none: everything is stylized."
+
+
+def test_saved_styles_follow_each_other_as_their_images_do(node, module, clip, styles):
+    """A bank of encoded styles, as of Fit Style or Load Style."""
+    stylizer = Stylizer.load(device="cpu")
+    core = __import__(f"{module.__name__.rsplit('.', 2)[0]}.adain_core.method.style", fromlist=["Style"])
+    known = stylizer.style(torch.cat(styles).movedim(3, 1))
+    bank = core.Style(known.statistics, known.encoder_id)
+    for keys in ("", "2 8"):
+        found, expected = (levels_of(stylize(node, clip, given, keys=keys)) for given in (bank, torch.cat(styles)))
+        assert abs(found.astype(int) - expected).max() <= 2
+    with pytest.raises(ValueError, match="preserve_color: expected style images, found an encoded style"):
+        stylize(node, clip, bank, preserve_color=True)
+    with pytest.raises(ValueError, match="style: expected images or a style, found a value of type str"):
+        node().stylize(content=clip, style="bank", alpha=1.0, smoothing=0.0, flow=False)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

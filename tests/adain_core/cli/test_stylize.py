@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adain_core import Stylizer
+from adain_core import Stylizer, load_style
 from adain_core.cli.main import main
 from adain_core.images.color import match_color
 from adain_core.images.files import load_mask, load_picture, to_image
@@ -75,6 +75,14 @@ def test_a_mask_per_style(files, stylizer):
     styles = [pixels(files / f"{name}.png") for name in ("starry_night", "safe_landing")]
     masks = [load_mask(files / f"{name}.png") for name in ("left", "right")]
     same_picture(out, stylizer.stylize(pixels(files / "photo.png"), styles, masks=masks))
+
+
+def test_a_style_of_a_bank(files, stylizer, examples):
+    """The second one: of the picture that the bank's file was made of."""
+    bank = examples / "styles/bank_of_three.safetensors"
+    status, out = stylize(files, f"{bank}:1")
+    assert status == 0
+    same_picture(out, stylizer.stylize(pixels(files / "photo.png"), load_style(bank).part(slice(1, 2))))
 
 
 def test_preserved_colours_are_nearer_the_contents(files):

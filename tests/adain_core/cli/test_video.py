@@ -15,13 +15,14 @@ from PIL import Image
 from adain_core import Stylizer
 from adain_core.cli.main import main
 from adain_core.images.files import load_picture, scaled
+from adain_core.models.style_library import read_style
 from adain_core.video import job as video_job
 from tests.conftest import ROOT
 
 av = pytest.importorskip("av")
 
 from adain_core.video.reader import VideoReader  # noqa: E402
-from tests.adain_core.clips import add_tone, levels_of, seconds, write_clip  # noqa: E402
+from tests.adain_core.clips import add_tone, coarse_chroma, levels_of, seconds, write_clip  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -84,6 +85,25 @@ def test_the_light_pair(examples, tmp_path):
     assert (found - vgg).abs().mean() > 2 * (found - light).abs().mean()
 
 
+def test_styles_of_files_follow_each_other_within_a_moving_mask(examples, tmp_path):
+    """A style of the library, then one of a bank; a GIF of two masks: the left half, then the right one."""
+    source, out = write_clip(tmp_path / "clip.mp4", 2), tmp_path / "out.mkv"
+    bank = examples / "styles/bank_of_three.safetensors"
+    halves = [Image.fromarray(np.repeat(row, 32, axis=0)) for row in np.uint8([[[255, 0]], [[0, 255]]]).repeat(24, 2)]
+    halves[0].save(tmp_path / "mask.gif", save_all=True, append_images=halves[1:], duration=40)
+    styles = ["munch_scream.safetensors", f"{bank}:2"]
+    arguments = [source, *styles, "--keys", "0", "1", "--mask", tmp_path / "mask.gif", "--crf", "0", "--device", "cpu"]
+    assert main(["video", *map(str, arguments), "-o", str(out)]) == 0
+    stylizer, given = Stylizer.load(device="cpu"), map(read_style, styles)
+    for k, (before, after, style) in enumerate(zip(levels_of(source), levels_of(out), given, strict=True)):
+        mask = torch.zeros(1, 32, 48)
+        mask[..., k * 24 : k * 24 + 24] = 1
+        frame = torch.from_numpy(before).movedim(2, 0)[None] / 255
+        expected = stylizer.stylize(frame, style, masks=[mask])[0].movedim(0, 2).numpy() * 255
+        assert abs(after - coarse_chroma(expected)).mean() < 3
+        assert abs(after - before.astype(float)).mean() > 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -98,6 +118,11 @@ def test_the_light_pair(examples, tmp_path):
         (["clip.mkv", "style.png", "--precision", "int8"], "precision: expected one of auto, float32"),
         (["clip.mkv", "style.png", "--flow"], "flow: expected smoothing above 0 with it, found 0"),
         (["clip.mkv", "style.png", "--style-size", "-1"], "style size: expected 0 or a number"),
+        (["clip.mkv", "style.png", "--mask", "none.png"], "none.png: expected an image file, found nothing"),
+        (["clip.mkv", "style.png", "--mask", "text.mp4"], "text.mp4: expected an image file, found one that cannot be"),
+        (["clip.mkv", "none.safetensors"], "none.safetensors: expected a style file or the name of one of the library"),
+        (["clip.mkv", "munch_scream.safetensors:1"], "munch_scream.safetensors: number: expected one from 0 to 0"),
+        (["clip.mkv", "munch_scream.safetensors", "--preserve-color"], "preserve_color: expected style images, found"),
         (["clip.mkv", "style.png", "-o", "out.avi"], "out.avi: expected a name ending in .mp4, .mov, .mkv"),
         (["clip.mkv", "style.png", "-o", "clip.mkv"], "clip.mkv: expected another file than the source"),
         (["clip.mkv", "style.png", "-o", "out.mp4"], "expected a format that holds the source's pictures and sound"),

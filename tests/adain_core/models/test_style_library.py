@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from adain_core import AdaINError, load_style
+from adain_core import AdaINError, Style, load_style, save_style
+from adain_core.method.normalization import Statistics
 from adain_core.models.bundled import DEFAULT_DECODER
 from adain_core.models.style_files import THUMBNAIL_SIZE, load_thumbnail
-from adain_core.models.style_library import LIBRARY, find_style
+from adain_core.models.style_library import LIBRARY, find_style, is_style_file, read_style
 from adain_core.models.tensor_files import read_metadata
 
 PATHS = sorted(LIBRARY.glob("*.safetensors"))
@@ -52,3 +53,23 @@ def test_styles_are_found_by_path_and_by_name(tmp_path):
     for unknown in ("none.safetensors", tmp_path / "sub" / first.name, tmp_path):
         with pytest.raises(AdaINError, match="expected a style file or the name of one of the library's styles, found"):
             find_style(unknown)
+
+
+def test_a_style_of_a_bank_by_its_number(tmp_path):
+    path = tmp_path / "three.safetensors"
+    mean = torch.arange(3.0)[:, None].expand(3, 512)
+    save_style(path, Style(Statistics(mean, torch.ones(3, 512)), "an encoder"))
+    for number in range(3):
+        named = f"{path}:{number}"
+        assert is_style_file(named)
+        assert read_style(named).statistics.mean.tolist() == [[float(number)] * 512]
+    with pytest.raises(AdaINError, match=r"expected one style, found a bank of 3; choose one: three.safetensors:0"):
+        read_style(path)
+    with pytest.raises(AdaINError, match=r"three.safetensors: number: expected one from 0 to 2, .* found 3"):
+        read_style(f"{path}:3")
+    assert not is_style_file("photo.jpg:0")
+
+
+def test_a_style_of_the_library_by_its_name():
+    found = read_style(PATHS[0].name)
+    assert torch.equal(found.statistics.mean, load_style(PATHS[0]).statistics.mean)

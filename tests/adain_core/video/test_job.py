@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from adain_core import AdaINError
+from adain_core.method.style import mix
 from adain_core.video import job as video_job
 from adain_core.video.smoothing import TemporalSmoother
 from adain_core.video.style_keyframes import StyleTrack
@@ -102,6 +104,74 @@ def test_styles_change_between_keys(stylizer, styles, tmp_path):
         assert error.max() < 4
 
 
+def corners(frames, size):
+    """Masks ``[frames, H, W]``: a rectangle that grows from the upper left, with a soft edge."""
+    rows, columns = torch.arange(size[0])[:, None], torch.arange(size[1])
+    return torch.stack([(0.5 + k / 2 + 9 - (rows + columns) / 3).clamp(0, 1) for k in range(frames)])
+
+
+@pytest.mark.usefixtures("short_segments")
+@pytest.mark.parametrize("moving", [False, True])
+def test_outside_the_mask_the_frames_stay_and_a_resumed_run_takes_up_the_masks(moving, stylizer, styles, tmp_path):
+    source = write_clip(tmp_path / "clip.mp4", 12, size=(31, 47), pixel_format="yuv444p")
+    masks = corners(12 if moving else 1, (31, 47))
+
+    def interrupt(done, total):
+        if done == 8:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out.mkv"
+    with pytest.raises(KeyboardInterrupt):
+        VideoJob(stylizer, source, out, styles[:1], crf=0, mask=masks).run(interrupt)
+    with pytest.raises(AdaINError, match="found other values of mask;"):
+        VideoJob(stylizer, source, out, styles[:1], crf=0, mask=1 - masks)
+    job = VideoJob(stylizer, source, out, styles[:1], crf=0, mask=masks)
+    assert job.done == 5
+    job.run()
+    for k, (before, after) in enumerate(zip(levels_of(source), levels_of(out), strict=True)):
+        mask = masks[k if moving else 0]
+        error = abs(after - stylized(stylizer, before, styles[0], masks=[mask[None]]))
+        assert error.mean() < 1
+        assert error.max() < 4
+        outside = mask.numpy() == 0
+        assert abs(after[outside].astype(int) - before[outside]).max() <= 1  # H.264 without loss, but in YCbCr
+        assert outside.mean() > 0.1
+
+
+def test_each_frame_keeps_its_colours(stylizer, styles, tmp_path):
+    """As the still image method does, with two styles between their keys."""
+    source = write_clip(tmp_path / "clip.mp4", 3, size=(31, 47), pixel_format="yuv444p")
+    controls = {"preserve_color": True, "style_size": 40}
+    VideoJob(stylizer, source, tmp_path / "out.mkv", styles, keys=[0, 4], crf=0, **controls).run()
+    for k, (before, after) in enumerate(zip(levels_of(source), levels_of(tmp_path / "out.mkv"), strict=True)):
+        expected = stylized(stylizer, before, styles, weights=[1 - k / 4, k / 4], **controls)
+        assert abs(after - expected).mean() < 1
+        plain = stylized(stylizer, before, styles, weights=[1 - k / 4, k / 4], style_size=40)
+        assert abs(expected - plain).mean() > 8
+
+
+def test_encoded_styles_and_images_follow_each_other(stylizer, styles, tmp_path):
+    source = write_clip(tmp_path / "clip.mp4", 4, size=(31, 47), pixel_format="yuv444p")
+    given = [stylizer.style(styles[0]), styles[1]]
+    for name, which in (("a", given), ("b", styles)):
+        VideoJob(stylizer, source, tmp_path / f"{name}.mkv", which, keys=[0, 3], crf=0).run()
+    assert np.array_equal(levels_of(tmp_path / "a.mkv"), levels_of(tmp_path / "b.mkv"))
+
+
+def test_encoded_styles_that_are_of_no_use_are_told_before_the_work(stylizer, styles, tmp_path):
+    source = write_clip(tmp_path / "clip.mp4", 2)
+    style = stylizer.style(styles[0])
+    for given, controls, message in (
+        (style, {"preserve_color": True}, "preserve_color: expected style images, found an encoded style"),
+        (replace(style, encoder_id="another"), {}, "expected everything to come from one encoder"),
+        (replace(style, shallow=None), {"refine": 2}, "expected statistics at the four layers"),
+        (stylizer.style(torch.cat([styles[0]] * 2)), {}, "style: expected a batch of 1"),
+    ):
+        with pytest.raises(AdaINError, match=message):
+            VideoJob(stylizer, source, tmp_path / "out.mp4", [given], **controls)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
 @pytest.mark.usefixtures("short_segments")
 def test_segments_of_other_settings_are_refused(stylizer, styles, tmp_path, monkeypatch):
     source = write_clip(tmp_path / "clip.mp4", 12)
@@ -149,10 +219,10 @@ def test_smoothing_goes_on_from_where_it_stopped(flow, stylizer, styles, tmp_pat
     smoother, track = TemporalSmoother(0.6, flow), StyleTrack([stylizer.style(pixels) for pixels in styles], [0, 12])
     for number, levels in enumerate(levels_of(source)):
         pixels = torch.from_numpy(levels).permute(2, 0, 1)[None].float() / 255
-        features, cuts = smoother.apply(stylizer.encode(pixels), track.at(number))
+        features, cuts = smoother.apply(stylizer.encode(pixels), mix(*track.at(number)))
         expected = smoother.blend(stylizer.decode(features), pixels, cuts)[0].permute(1, 2, 0).numpy() * 255
         assert abs(out[number] - expected).mean() < 1
-    plain = stylizer.stylize(pixels, [track.at(number)])[0].permute(1, 2, 0).numpy() * 255
+    plain = stylizer.stylize(pixels, [mix(*track.at(number))])[0].permute(1, 2, 0).numpy() * 255
     assert abs(plain - expected).mean() > 2, "the last frame shows what smoothing does"
 
 
