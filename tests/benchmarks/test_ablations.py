@@ -15,7 +15,7 @@ from adain_core.models.model_files import load_encoder
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.batches import stream
 from adain_core.training.data.image_sets import TrainingImages
-from benchmarks.ablations import ConcatenationDecoder, measure, train_concatenation
+from benchmarks.ablations import ConcatenationDecoder, curve, measure, train_concatenation
 from tests.adain_core.pictures import write_pictures
 
 pytestmark = pytest.mark.usefixtures("single_thread")
@@ -62,11 +62,11 @@ def test_the_decoder_takes_both_features():
 
 @pytest.mark.slow
 def test_training_is_the_papers(encoder, folders):
-    trained = train_concatenation(encoder, CONFIG, *folders)
+    trained, history = train_concatenation(encoder, CONFIG, *folders)
     # A learning rate too small to change anything gives the decoder it began with.
-    plain = train_concatenation(encoder, replace(CONFIG, steps=1, learning_rate=1e-30), *folders)
+    plain, _ = train_concatenation(encoder, replace(CONFIG, steps=1, learning_rate=1e-30), *folders)
     begin = {name: weight.clone() for name, weight in plain.state_dict().items()}
-    network, optimizer = sequential(plain), torch.optim.Adam(plain.parameters())
+    network, optimizer, losses = sequential(plain), torch.optim.Adam(plain.parameters()), []
     for step, batch in enumerate(stream(TrainingImages.read(*folders, CONFIG).pairs, range(3), workers=0)):
         optimizer.param_groups[0]["lr"] = CONFIG.learning_rate / (1 + CONFIG.decay * step)
         with torch.no_grad():
@@ -74,10 +74,13 @@ def test_training_is_the_papers(encoder, folders):
             target = adaptive_instance_norm(content, channel_statistics(style[-1]))
         found = encoder.taps(network(torch.cat([content, style[-1]], dim=1)))
         loss = content_loss(found[-1], target) + 10 * style_loss(found, [channel_statistics(tap) for tap in style])
+        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(plain.parameters(), CONFIG.clip)
         optimizer.step()
+
+    assert history.column("total") == pytest.approx(losses, rel=0.02)
 
     def way(decoder):
         return torch.cat([(decoder.state_dict()[name] - weight).flatten() for name, weight in begin.items()])
@@ -97,3 +100,10 @@ def test_figures_are_means_over_pairs(encoder):
         again = decoder(torch.cat([features, features], dim=1)).clamp(0, 1)
     errors = (again - content).square().flatten(1).mean(dim=1)
     assert together[2].item() == pytest.approx((-10 * errors.log10()).mean().item(), rel=1e-4)
+
+
+def test_curves_are_means_with_their_range():
+    line = curve([[4.0, 4.0, 4.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    assert list(line.x) == [1, 2, 3]
+    assert list(line.y) == pytest.approx([2.0] * 3)
+    assert (list(line.low), list(line.high)) == (pytest.approx([1.0] * 3), pytest.approx([4.0] * 3))
