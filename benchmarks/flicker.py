@@ -1,6 +1,6 @@
 """How much frames flicker, each stylized by itself and with temporal smoothing.
 
-python -m benchmarks.flicker [CLIP ...] [--frames 32] [--strength 0.5] [--flow farneback]
+python -m benchmarks.flicker [CLIP ...] [--frames 32] [--strength 0.5] [--flow farneback] [--refine 5]
 python -m benchmarks.flicker --made [--statistics-only]
 
 For each clip and style: the warping error between consecutive outputs (Lai et al., "Learning Blind Video Temporal
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,8 +26,7 @@ from torch import Tensor
 from adain_core import Stylizer
 from adain_core.images.files import load_picture
 from adain_core.images.resize import scale
-from adain_core.inference.pipeline import apply_style
-from adain_core.method.features import Features
+from adain_core.inference.frames import stylize_frames
 from adain_core.method.losses import style_loss
 from adain_core.method.normalization import Statistics, channel_statistics
 from adain_core.video.optical_flow import consistent, import_cv2, optical_flow, warp
@@ -53,6 +52,7 @@ def main() -> None:
     parser.add_argument("--flow", choices=("farneback", "dis"), default="farneback", help="to measure with")
     parser.add_argument("--made", action="store_true", help="made clips instead")
     parser.add_argument("--statistics-only", action="store_true", help="smooth without flow, as without OpenCV")
+    parser.add_argument("--refine", type=int, default=0, metavar="N", help="steps for each frame (default: 0)")
     options = parser.parse_args()
     measured_flow = optical_flow if options.flow == "farneback" else inverse_search
     stylizer = Stylizer.load()
@@ -67,15 +67,17 @@ def main() -> None:
         else:
             frames = read(clip, options.start, options.frames)
             flows = [motion(now, before, measured_flow) for before, now in pairwise(frames)]
-        with torch.inference_mode():
-            contents = [stylizer.encode(frame) for frame in frames]
         for name in STYLES:
             pixels = load_picture(EXAMPLES / f"style_{name}.jpg").pixels
             pixels = F.interpolate(pixels, (STYLE_SIDE, STYLE_SIDE), mode="bilinear", antialias=True)
             with torch.no_grad():
                 target = [channel_statistics(tap) for tap in stylizer.encoder.taps(pixels.to(stylizer.device))]
             smoother = TemporalSmoother(options.strength, flow=not options.statistics_only)
-            plain, smoothed = stylize(stylizer, frames, contents, pixels, smoother)
+            style = stylizer.style(pixels, layers=options.refine > 0)
+            plain, smoothed = (
+                stylize_frames(stylizer, torch.cat(frames), [style], smoother=how, refine=options.refine).cpu().split(1)
+                for how in (None, smoother)
+            )
             errors = [1000 * warping_error(outputs, flows) for outputs in (plain, smoothed)]
             losses = [mean_style_loss(stylizer, outputs, target) for outputs in (plain, smoothed)]
             print(f"| {Path(clip).stem:12} | {name:12} | {compared(errors)} | {compared(losses)} |", flush=True)
@@ -138,25 +140,7 @@ def motion(now: Tensor, before: Tensor, measured_flow: Callable[[Tensor, Tensor]
     return flow, consistent(flow, measured_flow(before, now))
 
 
-@torch.inference_mode()
-def stylize(
-    stylizer: Stylizer,
-    frames: list[Tensor],
-    contents: list[Features],
-    pixels: Tensor,
-    smoother: TemporalSmoother,
-) -> tuple[list[Tensor], list[Tensor]]:
-    """The outputs with each frame by itself, and smoothed."""
-    style = stylizer.style(pixels)
-    plain, smoothed = [], []
-    for frame, content in zip(frames, contents, strict=True):
-        plain.append(stylizer.decode(apply_style(content, style)).cpu())
-        features, cuts = smoother.apply(content, style)
-        smoothed.append(smoother.blend(stylizer.decode(features), frame, cuts).cpu())
-    return plain, smoothed
-
-
-def warping_error(outputs: list[Tensor], flows: list[tuple[Tensor, Tensor]]) -> float:
+def warping_error(outputs: Sequence[Tensor], flows: list[tuple[Tensor, Tensor]]) -> float:
     """``sum(M |o_t - warp(o_(t-1))|^2) / sum(M)``, mean over colours and pairs of frames."""
     errors = []
     for (before, now), (flow, trusted) in zip(pairwise(outputs), flows, strict=True):
@@ -166,7 +150,7 @@ def warping_error(outputs: list[Tensor], flows: list[tuple[Tensor, Tensor]]) -> 
 
 
 @torch.inference_mode()
-def mean_style_loss(stylizer: Stylizer, outputs: list[Tensor], target: list[Statistics]) -> float:
+def mean_style_loss(stylizer: Stylizer, outputs: Sequence[Tensor], target: list[Statistics]) -> float:
     some = outputs[LOSS_EVERY - 1 :: LOSS_EVERY]
     losses = [style_loss(stylizer.encoder.taps(output.to(stylizer.device)), target) for output in some]
     return float(torch.stack(losses).mean())
