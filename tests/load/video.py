@@ -46,7 +46,7 @@ def main() -> None:
         parts = Path(folder, f"{out.name}.parts")
         # Without losses, else frames of the same picture would differ.
         command = ("video", clip, style, "-o", out, "--crf", 0, "--pair", "light", "--style-size", STYLE_SIZE)
-        uses = watched((*command, "--device", "cpu"), lambda: SEGMENT_FRAMES * len(list(parts.glob("0*.nut"))))
+        uses = watched((*command, "--device", "cpu"), lambda: finished(parts, options.frames))
         if options.output:
             save(options.output, uses, "frames")
         print(report(uses, min(SETTLED, uses[-1].done), "frames"))
@@ -54,6 +54,11 @@ def main() -> None:
     print(f"{count} frames; largest difference to the core {worst:.1f} levels of 255")
     if count != options.frames or worst > TOLERANCE:
         raise SystemExit(f"expected {options.frames} frames, at most {TOLERANCE} levels from the core's")
+
+
+def finished(parts: Path, frames: int) -> int:
+    """How many frames are in finished segments, all of which have the same number but the last."""
+    return min(frames, SEGMENT_FRAMES * len(list(parts.glob("0*.nut"))))
 
 
 def stylized(clip: Path, style: Path) -> Iterator[np.ndarray]:
