@@ -5,7 +5,7 @@ python -m benchmarks.flicker --made [--statistics-only]
 
 For each clip and style: the warping error between consecutive outputs (Lai et al., "Learning Blind Video Temporal
 Consistency", ECCV 2018, eq. 12) along the flow of the original frames, where that flow is consistent, and the style
-loss of the outputs (eq. 13). Without clips: those of the Debian package opencv-doc. Needs OpenCV.
+loss of the outputs (eq. 13). Without clips: those of the Debian package opencv-doc. Clips are read with OpenCV.
 
 Made clips are a still photo in which something changes: a lamp flickers in a corner, an object enters, or the exposure
 of the whole picture varies. The flow is 0, and the first two are measured where the photo does not change.
@@ -29,7 +29,7 @@ from adain_core.images.resize import scale
 from adain_core.inference.frames import stylize_frames
 from adain_core.method.losses import style_loss
 from adain_core.method.normalization import Statistics, channel_statistics
-from adain_core.video.optical_flow import consistent, import_cv2, optical_flow, warp
+from adain_core.video.optical_flow import consistent, optical_flow, warp
 from adain_core.video.smoothing import DEFAULT_STRENGTH, TemporalSmoother
 
 CLIPS = [Path("/usr/share/doc/opencv-doc/examples/data") / f"{name}.avi" for name in ("vtest", "Megamind", "tree")]
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=DEFAULT_STRENGTH)
     parser.add_argument("--flow", choices=("farneback", "dis"), default="farneback", help="to measure with")
     parser.add_argument("--made", action="store_true", help="made clips instead")
-    parser.add_argument("--statistics-only", action="store_true", help="smooth without flow, as without OpenCV")
+    parser.add_argument("--statistics-only", action="store_true", help="smooth without flow")
     parser.add_argument("--refine", type=int, default=0, metavar="N", help="steps for each frame (default: 0)")
     options = parser.parse_args()
     measured_flow = optical_flow if options.flow == "farneback" else inverse_search
@@ -85,7 +85,8 @@ def main() -> None:
 
 def read(clip: Path, start: int, count: int) -> list[Tensor]:
     """Frames ``[1, 3, H, W]`` RGB 0..1, scaled."""
-    cv2 = import_cv2()
+    import cv2
+
     video, frames = cv2.VideoCapture(str(clip)), []
     while len(frames) < start + count:
         found, frame = video.read()
@@ -127,7 +128,8 @@ def example(name: str, width: int) -> Tensor:
 
 def inverse_search(start: Tensor, end: Tensor) -> Tensor:
     """Dense inverse search (Kroeger et al., ECCV 2016), which the smoothing does not use: as `optical_flow`."""
-    cv2 = import_cv2()
+    import cv2
+
     method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     levels = [(255 * frame[0]).byte().permute(1, 2, 0).numpy() for frame in (start, end)]
     flow = method.calc(*(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in levels), None)

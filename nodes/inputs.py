@@ -40,11 +40,10 @@ FLOW = (
     "BOOLEAN",
     {
         "default": True,
-        "tooltip": "Carries the last result along the optical flow. Does most of the smoothing, and needs OpenCV "
-        "(opencv-python-headless); without it only statistics are smoothed.",
+        "tooltip": "Carries the last result along the optical flow, which does most of the smoothing. Off: only "
+        "statistics are smoothed.",
     },
 )
-NO_OPENCV = "flow needs OpenCV: pip install opencv-python-headless. Only statistics are smoothed."
 PAIR = (
     list(PAIRS),
     {

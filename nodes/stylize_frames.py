@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ..adain_core.models.bundled import DEFAULT_PAIR
-from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.smoothing import TemporalSmoother
 from . import execution, host
 from .convert import opacity_of, to_comfy, to_core
-from .inputs import ALPHA, DETAIL_SIZE, FLOW, MASK, NO_OPENCV, PAIR, REFINE, SMOOTHING, STYLE_SIZE
+from .inputs import ALPHA, DETAIL_SIZE, FLOW, MASK, PAIR, REFINE, SMOOTHING, STYLE_SIZE
 from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY
@@ -68,9 +67,6 @@ class StylizeFrames:
     ):
         encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
-        if flow and not flow_available():
-            notes.append(NO_OPENCV)
-            flow = False
         host.show_text(node_id, *notes)
         smoother = TemporalSmoother(smoothing, flow)
         pixels, style = to_core(content, "content"), to_core(style, "style")

@@ -15,12 +15,11 @@ from ..adain_core.method.style import Style
 from ..adain_core.method.style_bank import row
 from ..adain_core.models.bundled import DEFAULT_PAIR
 from ..adain_core.video.job import SEGMENT_FRAMES, VideoJob, video_settings
-from ..adain_core.video.optical_flow import flow_available
 from ..adain_core.video.writer import MAX_CRF
 from . import host
 from .convert import to_core
 from .execution import ManagedPair
-from .inputs import ALPHA, DETAIL_SIZE, FLOW, MASK, NO_OPENCV, PAIR, REFINE, SMOOTHING, STYLE_SIZE
+from .inputs import ALPHA, DETAIL_SIZE, FLOW, MASK, PAIR, REFINE, SMOOTHING, STYLE_SIZE
 from .loaders import shared_pair
 from .masks import mask_or_none
 from .types import CATEGORY, IMAGE_OR_STYLE
@@ -116,9 +115,6 @@ class StylizeVideo:
         node_id=None,
     ):
         mask, notes = mask_or_none(mask, "everything is stylized")
-        if flow and not flow_available():
-            notes.append(NO_OPENCV)
-            flow = False
         models = ManagedPair(*shared_pair(pair), host.compute_device())
         styles = _styles_of(style)
         controls = {"alpha": alpha, "crf": crf, "smooth": smoothing, "flow": flow and smoothing > 0, "compile": False}

@@ -84,7 +84,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--flow",
         action="store_true",
-        help="with --smooth: also along the optical flow, which does most of the smoothing; needs OpenCV",
+        help="with --smooth: also along the optical flow, which does most of the smoothing",
     )
     add_refine_option(parser)
     parser.add_argument(

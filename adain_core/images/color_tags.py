@@ -1,4 +1,4 @@
-"""What image files say of their colours beside an ICC profile, as such a profile: PNG's chunks, EXIF of cameras."""
+"""What image files say of colours beside an ICC profile, as such a profile: chunks of PNG, nclx of AVIF, EXIF."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .formats import readable
+from .heif_boxes import coded_colors, is_heif
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST = 64  # bytes; chunks that tell colours are shorter
@@ -53,16 +54,19 @@ def told_profile(path: str | Path, embedded: bytes | None) -> bytes | None:
         embedded: the profile in it, if any. Only a PNG's cICP chunk comes before it.
 
     Returns:
-        The embedded one; or one made from a PNG's cICP, gAMA and cHRM, or from EXIF that says Adobe RGB. None: the
-        numbers are sRGB's.
+        The embedded one; or one made from a PNG's cICP, gAMA and cHRM, from nclx of AVIF and HEIC, or from EXIF that
+        says Adobe RGB. None: the numbers are sRGB's.
 
     Raises:
-        UnknownColours: a cICP chunk of high dynamic range or unknown codes, and no profile in its place.
+        UnknownColours: a cICP chunk or nclx of high dynamic range or unknown codes, and no profile in its place.
     """
     with Path(path).open("rb") as file:
-        png = file.read(len(_PNG)) == _PNG
-    if png:
+        start = file.read(len(_PNG))
+    if start == _PNG:
         return _of_png(dict(_png_chunks(path)), embedded)
+    coded = coded_colors(path) if embedded is None and is_heif(start) else None
+    if coded is not None:
+        return _of_heif(*coded)
     return _profile(_ADOBE_RGB, _ADOBE_GAMMA) if embedded is None and _says_adobe_rgb(path) else embedded
 
 
@@ -89,6 +93,16 @@ def _of_png(chunks: dict[bytes, bytes], embedded: bytes | None) -> bytes | None:
     if abs(area) < _LEAST_AREA or min(red[1], green[1], blue[1], white[1]) <= 0:
         return None  # numbers of no colours
     return _profile((*red, *green, *blue, *white), exponent)
+
+
+def _of_heif(primaries: int, curve: int) -> bytes:
+    """Decoders make RGB of these files' YCbCr, in the primaries and with the curve they have. 2: not specified."""
+    if curve in _CICP_HDR:
+        raise UnknownColours(f"(nclx) is of high dynamic range, {_CICP_HDR[curve]}, which is not converted")
+    primaries, curve = (1 if primaries == 2 else primaries), (13 if curve == 2 else curve)
+    if primaries not in _CICP_PRIMARIES or curve not in _CICP_CURVES:
+        raise UnknownColours(f"(nclx {primaries}, {curve}) is not known")
+    return _profile(_CICP_PRIMARIES[primaries], _CICP_CURVES[curve])
 
 
 def _unknown(cicp: tuple[int, ...]) -> str | None:

@@ -21,6 +21,7 @@ from ..errors import AdaINError, reason
 from ..files import atomic_write, check_output
 from .color_profiles import grey_curve, profile_of, srgb_profile, to_srgb
 from .formats import readable
+from .heif_boxes import is_heif
 from .metadata import upright, without_metadata
 from .resize import scale_short_side
 from .transparency import fill, mean_color
@@ -138,7 +139,13 @@ def open_image(path: str | Path) -> Image.Image:
         except (AdaINError, MemoryError, Image.DecompressionBombError):
             raise
         except Exception:  # as in `_decoding`
-            bare = without_metadata(path.read_bytes())
+            data = path.read_bytes()
+            if is_heif(data) and "HEIF" not in readable():
+                raise AdaINError(
+                    f"{path}: expected an image file, found one that Pillow does not read; "
+                    "'pip install pillow-heif' reads HEIC"
+                ) from None
+            bare = without_metadata(data)
             if bare is None:
                 raise
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 
 from PIL import Image
 
@@ -14,8 +15,12 @@ VIPS_LOADERS = ("Gif", "Heif", "Jp2k", "Jpeg", "Jxl", "Nsgif", "Png", "Ppm", "Ti
 
 @functools.cache
 def readable() -> tuple[str, ...]:
-    """Pillow's names of the formats that are read."""
+    """Pillow's names of the formats that are read, HEIC among them where pillow-heif is installed."""
     Image.init()
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(sorted(set(Image.OPEN) - _PROGRAMS))
 
 

@@ -18,6 +18,7 @@ from ..method.features import STRIDE
 from .color_profiles import INTENT, is_srgb, mode_of, profile_of, say_ignored, srgb_profile, unusable
 from .files import JPEG_QUALITY, Picture, check_sides, check_writable, main_page, several_frames
 from .formats import VIPS_LOADERS
+from .metadata import png_orientation
 from .transparency import BLOCK, fill, mean_color
 
 try:
@@ -57,7 +58,9 @@ class LargeImage:
             raise AdaINError(f"{path}: expected an image file, found {found}")
         try:
             self._check_format()
-            image = self._main_page().autorot()
+            image = self._upright(self._main_page())
+            if image.get("vips-loader") == "heifload":  # which may know the file but not its codec
+                image.crop(0, 0, 1, 1).numpy()
         except pyvips.Error as error:
             raise self._unreadable(error) from None
         if image.format not in _LEVELS or image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk"):
@@ -85,6 +88,13 @@ class LargeImage:
             raise several_frames(self.path, count, image.get("vips-loader") in _MOVING)
         pages = [pyvips.Image.new_from_file(str(self.path), page=page, **options) for page in range(count)]
         return pages[main_page(self.path, [(page.width, page.height) for page in pages])]
+
+    def _upright(self, image: pyvips.Image) -> pyvips.Image:
+        """As `metadata.upright`."""
+        if image.get("vips-loader") == "pngload":
+            image = image.copy()
+            image.set_type(pyvips.GValue.gint_type, "orientation", png_orientation(self.path))
+        return image.autorot()
 
     def _in_srgb(self, image: pyvips.Image) -> pyvips.Image:
         """As `color_profiles.to_srgb`."""

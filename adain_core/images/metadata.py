@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
@@ -18,6 +21,8 @@ _TURNS = {
 }
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_PIXELS = {b"tRNS", b"acTL", b"fcTL", b"fdAT"}  # of what is not critical: transparency, and frames
+_PNG_TELLS = {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}  # EXIF in a chunk of its own, or, as XMP and of old programs, as text
+_LARGEST = 1 << 20  # bytes of such a chunk
 _ADOBE = 12  # bytes of the segment that says how colours are coded
 _START_OF_SCAN = 0xDA
 
@@ -27,11 +32,45 @@ def upright(image: Image.Image) -> Image.Image:
 
     Unlike `ImageOps.exif_transpose` this writes no EXIF, which fails at values that are of no known type.
     """
-    try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # whatever the parser of a broken block raises
-        turn = None
+    turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # whatever the parser of a broken block raises
+        return 1
+
+
+def png_orientation(path: str | Path) -> int:
+    """How `upright` turns a PNG file, 1..8, without its pixels.
+
+    It may be told behind them, where libvips does not look. What the file tells is put into a picture of one pixel,
+    which Pillow reads as it does the file.
+    """
+    tiny = io.BytesIO()
+    Image.new("L", (1, 1)).save(tiny, "PNG")
+    data = tiny.getvalue()
+    header = len(_PNG) + 25
+    with Path(path).open("rb") as file:
+        data = data[:header] + b"".join(_telling_chunks(file)) + data[header:]
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            image.load()
+            return _orientation(image)
+    except Exception:  # as in `_orientation`
+        return 1
+
+
+def _telling_chunks(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(len(_PNG))
+    while len(head := file.read(8)) == 8:
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] in _PNG_TELLS and length <= _LARGEST:
+            yield head + file.read(length + 4)
+        else:
+            file.seek(length + 4, 1)
 
 
 def without_metadata(data: bytes) -> bytes | None:

@@ -29,7 +29,7 @@ from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style, check_same_encoder
 from ..progress import ProgressCallback
 from .contrast import restore_contrast
-from .optical_flow import consistent, import_cv2, optical_flow, warp
+from .optical_flow import consistent, flow_both_ways, warp
 from .scene_cuts import CutDetector
 
 DEFAULT_STRENGTH = 0.5
@@ -46,7 +46,7 @@ class TemporalSmoother:
         >>> from adain_core import Stylizer
         >>> stylizer = Stylizer.load(device="cpu")
         >>> style = stylizer.style(torch.rand(1, 3, 64, 64))
-        >>> smoother = TemporalSmoother()  # with flow=True it needs OpenCV
+        >>> smoother = TemporalSmoother(flow=True)
         >>> for frame in torch.rand(2, 1, 3, 40, 56):
         ...     features, cuts = smoother.apply(stylizer.encode(frame), style)
         ...     out = smoother.blend(stylizer.decode(features), frame, cuts)
@@ -59,14 +59,12 @@ class TemporalSmoother:
         flow: blend outputs along the optical flow; without it `blend` changes nothing.
 
     Raises:
-        AdaINError: strength outside 0..1 or not finite, or flow without OpenCV.
+        AdaINError: strength outside 0..1 or not finite.
     """
 
     def __init__(self, strength: float = DEFAULT_STRENGTH, flow: bool = False) -> None:
         if not math.isfinite(strength) or not 0 <= strength <= 1:
             raise AdaINError(f"smoothing: expected a number from 0 (none) to 1, found {strength}")
-        if flow:
-            import_cv2()
         self.strength, self.flow = strength, flow
         self._cuts = CutDetector()
         self._statistics: Statistics | None = None
@@ -179,7 +177,7 @@ class TemporalSmoother:
         last, shown = self._frame, self._output
         if cut or last is None or shown is None or shown.shape != output.shape:
             return None
-        flow, trust = _enlarged(*_motion(small, last), output)
+        flow, trust = _enlarged(*_motion(small, last.to(small)), output)
         return warp(shown.to(output), flow, "bicubic").clamp(0, 1), trust
 
     def _smooth(self, fresh: Statistics, cuts: Sequence[bool], empty: Sequence[bool]) -> Statistics:
@@ -198,8 +196,9 @@ class TemporalSmoother:
 
 
 def _reduced(frame: Tensor) -> Tensor:
-    """A frame at the size flow is computed at, on the CPU."""
-    return scale_short_side(frame.float().cpu(), min(_FLOW_SIDE, *frame.shape[2:]))
+    """A frame at the size flow is computed at, and where: devices other than CUDA lack operations that it takes."""
+    frame = frame.float() if frame.device.type == "cuda" else frame.float().cpu()
+    return scale_short_side(frame, min(_FLOW_SIDE, *frame.shape[2:]))
 
 
 def _motion(frame: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
@@ -207,10 +206,10 @@ def _motion(frame: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
 
     A flow is trusted where it is consistent and the pixels look as they did: light changes where nothing moves.
     """
-    flow = optical_flow(frame, before)
+    flow, back = flow_both_ways(frame, before)
     difference = (warp(before, flow) - frame).abs().mean(dim=1, keepdim=True)
     difference = F.avg_pool2d(difference, 5, 1, 2, count_include_pad=False)
-    return flow, consistent(flow, optical_flow(before, frame)) * torch.exp(-((difference / _ALIKE) ** 2))
+    return flow, consistent(flow, back) * torch.exp(-((difference / _ALIKE) ** 2))
 
 
 def _enlarged(flow: Tensor, trust: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:

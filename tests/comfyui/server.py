@@ -18,7 +18,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +42,6 @@ class Installation:
     def since(self, version: str) -> bool:
         """Whether it is of this version, given as ``0.33``, or newer."""
         return tuple(map(int, self.version.split(".")[:2])) >= tuple(map(int, version.split(".")))
-
-    @cached_property
-    def has_opencv(self) -> bool:
-        """Whether OpenCV is installed beside it."""
-        return subprocess.run([self.python, "-c", "import cv2"], capture_output=True).returncode == 0
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from PIL import Image
 
 from adain_core import Stylizer
 
-from .expected import EXAMPLES, EXPECTED, EXPECTED_WITH_OPENCV
+from .expected import EXAMPLES, EXPECTED
 from .server import PACK_FOLDER
 from .workflows import films, is_widget, to_api, trains
 
@@ -27,7 +27,7 @@ def definitions(comfyui):
 def expected():
     """The images of a workflow, computed once for all ComfyUIs."""
     stylizer = Stylizer.load(device="cpu")
-    return cache(lambda stem, opencv: (EXPECTED_WITH_OPENCV if opencv else EXPECTED)[stem](stylizer))
+    return cache(lambda stem: EXPECTED[stem](stylizer))
 
 
 def read(stem: str) -> dict:
@@ -37,7 +37,7 @@ def read(stem: str) -> dict:
 @pytest.mark.parametrize("stem", EXPECTED)
 def test_workflow_equals_core(comfyui, definitions, expected, stem):
     images = comfyui.run(to_api(read(stem), definitions), seconds=600)
-    wanted = expected(stem, comfyui.installation.has_opencv)
+    wanted = expected(stem)
     assert len(images) == len(wanted)
     for node, image in zip(sorted(images, key=int), wanted, strict=True):
         expected_levels = (image.movedim(1, 3) * 255).floor() / 255  # as PreviewImage rounds

@@ -1,4 +1,4 @@
-"""AdaIN Stylize Frames: chunks that share one past, nothing smoothed at 0, what happens without OpenCV."""
+"""AdaIN Stylize Frames: chunks that share one past, nothing smoothed at 0."""
 
 from __future__ import annotations
 
@@ -42,8 +42,6 @@ def stylize(node, *inputs, **options):
 @pytest.mark.slow
 @pytest.mark.parametrize("flow", [False, True])
 def test_chunks_equal_frames_one_by_one(node, frames, style, flow):
-    if flow:
-        pytest.importorskip("cv2")
     stylizer, smoother = Stylizer.load(device="cpu"), TemporalSmoother(0.6, flow)
     known = stylizer.style(style.movedim(3, 1))
     expected = []
@@ -59,25 +57,3 @@ def test_smoothing_0_is_adain_stylize(pack, node, frames, style):
     mask[..., 20:] = 1
     plain = pack.NODE_CLASS_MAPPINGS["AdaINStylize"]().stylize(frames, style, 0.7, mask, True)[0]
     assert torch.equal(stylize(node, frames, style, 0.7, 0.0, True, mask=mask, preserve_color=True), plain)
-
-
-def test_without_opencv_statistics_are_smoothed_and_the_node_says_so(node, module, frames, style, monkeypatch):
-    said = []
-    monkeypatch.setattr(module, "flow_available", lambda: False)
-    monkeypatch.setattr(module.host, "show_text", lambda node_id, *lines: said.extend(lines))
-    result = stylize(node, frames, style, 1.0, 0.6, True, node_id="7")
-    assert torch.equal(result, stylize(node, frames, style, 1.0, 0.6, False))
-    assert said == [module.NO_OPENCV]
-
-
-def test_cancel_stops_at_the_next_chunk(node, module, frames, style, monkeypatch):
-    class CancelledError(Exception):
-        pass
-
-    def bar(done, total):
-        if done > total / 2:
-            raise CancelledError
-
-    monkeypatch.setattr(module.host, "progress_bar", lambda total: bar)
-    with pytest.raises(CancelledError):
-        stylize(node, frames, style, 1.0, 0.5, False)

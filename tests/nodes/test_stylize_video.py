@@ -186,12 +186,6 @@ def test_sound_that_mp4_does_not_take(node, module, styles, tmp_path):
     assert sound_of(result) == sound_of(source)
 
 
-def test_without_opencv_statistics_are_smoothed_and_the_node_says_so(node, module, said, clip, styles, monkeypatch):
-    monkeypatch.setattr(module, "flow_available", lambda: False)
-    result = stylize(node, clip, styles[0], 0.6, True, node_id="7")
-    assert said[-2:] == [module.NO_OPENCV, f"The video is in output/adain_video: {result.name}"]
-
-
 def test_no_video(node, module, styles, tmp_path):
     (tmp_path / "notes.mp4").write_text("nothing")
     with pytest.raises(ValueError, match=r"notes\.mp4: expected a video file, found one that cannot be read"):

@@ -1,4 +1,4 @@
-"""Colours told without an ICC profile: PNG chunks by formula, EXIF; by Pillow and by libvips."""
+"""Colours told without an ICC profile: PNG chunks by formula, nclx, EXIF; by Pillow and by libvips."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
+from adain_core import AdaINError
+from adain_core.images import files
 from adain_core.images.files import load_picture
+from adain_core.images.formats import readable
+from adain_core.images.heif_boxes import coded_colors
 from adain_core.images.large_files import LargeImage
 
 from .profiles import encoded, rgb_profile, to_srgb
@@ -54,8 +58,13 @@ def converted(levels, primaries=SRGB, gamma=None):
 
 
 def check(path, expected, atol=1.01) -> None:
-    """Pillow's way and that of libvips."""
-    for pixels in (load_picture(path).pixels, LargeImage(path).own(*WHOLE)):
+    """Pillow's way and that of libvips, which may have no codec for HEIC."""
+    ways = [load_picture(path).pixels]
+    try:
+        ways.append(LargeImage(path).own(*WHOLE))
+    except AdaINError:
+        assert path.suffix == ".heic"
+    for pixels in ways:
         np.testing.assert_allclose(pixels[0].permute(1, 2, 0).numpy() * 255, expected, atol=atol)
 
 
@@ -164,3 +173,92 @@ def test_exif_of_cameras(tmp_path, ending, space, index, adobe):
     check(path, converted(LEVELS, ADOBE_RGB, 563 / 256) if adobe else LEVELS, atol=2.1)
     Image.fromarray(LEVELS).save(path, exif=exif, icc_profile=rgb_profile(), **options)
     check(path, to_srgb(LEVELS), atol=2.1)
+
+
+def ours(caplog) -> list:
+    """What was logged, but by pyvips, which may have no codec for HEIC."""
+    return [record for record in caplog.records if not record.name.startswith("pyvips")]
+
+
+def coded(path, primaries: int, curve: int, **options) -> None:
+    """An AVIF or HEIC file that tells its colours by those numbers alone; as rich as the format has it."""
+    rich = {"quality": 100, "subsampling": "4:4:4"} if path.suffix == ".avif" else {"quality": 100, "chroma": 444}
+    Image.fromarray(LEVELS).save(path, **rich, **options)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"colrnclx") + 8
+    data[place : place + 4] = struct.pack(">2H", primaries, curve)
+    path.write_bytes(data)
+
+
+@pytest.fixture(params=[".avif", ".heic"])
+def heif(request, tmp_path):
+    """A file's name of one of these formats."""
+    if request.param == ".heic":
+        pytest.importorskip("pillow_heif")
+        readable()  # registers it
+    elif not features.check("avif"):
+        pytest.skip("needs a Pillow that reads AVIF")
+    return tmp_path / f"a{request.param}"
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        ((12, 13), {"primaries": P3}),
+        ((12, 2), {"primaries": P3}),
+        ((9, 1), {"primaries": BT2020}),
+        ((1, 8), {"gamma": 1.0}),
+        ((1, 13), {}),
+        ((2, 2), {}),
+    ],
+)
+def test_colours_of_avif_and_heic_without_a_profile(heif, caplog, codes, told):
+    coded(heif, *codes)
+    check(heif, converted(LEVELS, **told), atol=3.1 + 10 * ("gamma" in told))  # 8 bits of YCbCr, stretched by a gamma
+    assert not ours(caplog)
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ((9, 16), "(nclx) is of high dynamic range, PQ, which is not converted"),
+        ((12, 18), "(nclx) is of high dynamic range, HLG, which is not converted"),
+        ((77, 13), "(nclx 77, 13) is not known"),
+    ],
+)
+def test_what_of_avif_and_heic_is_not_converted_is_said(heif, caplog, codes, words):
+    if heif.suffix == ".heic" and codes[0] == 77:
+        pytest.skip("libheif reads no such file")
+    coded(heif, *codes)
+    check(heif, LEVELS, atol=2.1)
+    (record,) = ours(caplog)
+    assert record.getMessage() == f"warning: {heif}: its colour profile {words}; colours are taken as sRGB's"
+
+
+def test_a_profile_of_avif_comes_before_its_numbers(tmp_path, caplog):
+    if not features.check("avif"):
+        pytest.skip("needs a Pillow that reads AVIF")
+    path = tmp_path / "a.avif"
+    rich = {"quality": 100, "subsampling": "4:4:4"}
+    Image.fromarray(LEVELS).save(path, icc_profile=rgb_profile(), **rich)
+    check(path, to_srgb(LEVELS), atol=3.1)
+    assert not ours(caplog)
+
+
+@pytest.mark.parametrize("cut", range(8, 400, 7))
+def test_boxes_cut_short_tell_nothing_or_the_same(tmp_path, cut):
+    if not features.check("avif"):
+        pytest.skip("needs a Pillow that reads AVIF")
+    coded(tmp_path / "a.avif", 12, 13)
+    data = (tmp_path / "a.avif").read_bytes()
+    assert coded_colors(tmp_path / "a.avif") == (12, 13)
+    (tmp_path / "b.avif").write_bytes(data[:cut])
+    assert coded_colors(tmp_path / "b.avif") in (None, (12, 13))
+
+
+def test_heic_without_pillow_heif_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "a.heic"
+    path.write_bytes(bytes([0, 0, 0, 24]) + b"ftypheic" + bytes(12))
+    monkeypatch.setattr(files, "readable", lambda: tuple(set(readable()) - {"HEIF"}))
+    with pytest.raises(AdaINError, match=r"found one that Pillow does not read; 'pip install pillow-heif' reads HEIC"):
+        load_picture(path)

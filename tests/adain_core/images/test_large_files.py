@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -12,12 +16,13 @@ pytest.importorskip("pyvips")
 from adain_core.errors import AdaINError
 from adain_core.images import large_files
 from adain_core.images.color_profiles import srgb_profile
-from adain_core.images.files import load_mask, load_picture, scaled, to_image
+from adain_core.images.files import load_mask, load_picture, scaled, to_image, to_tensor
 from adain_core.images.large_files import LargeImage, LargeResult
 from adain_core.method.spatial_masks import to_feature_grid
 from tests.adain_core.images.profiles import cmyk_profile, grey_profile, rgb_profile
 
 ORIENTATION = 0x0112
+TURNS = (None, None, *(Image.Transpose(kind) for kind in (0, 3, 1, 5, 4, 6, 2)))  # by the number in EXIF
 WHOLE = slice(0, 1 << 20)
 
 
@@ -64,6 +69,39 @@ def test_pixels_equal_pillows(photo, tmp_path, kind):
     torch.testing.assert_close(
         image.on_feature_grid(), to_feature_grid(load_mask(path), image.size), atol=1e-5, rtol=0, msg=f"mask of {kind}"
     )
+
+
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><tiff:Orientation>%d</tiff:Orientation></x:xmpmeta>'
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("told", ["before the pixels", "behind the pixels", "XMP", "text of old programs", "damaged"])
+def test_orientation_of_a_png_wherever_it_is_told(photo, tmp_path, told, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    block = exif.tobytes().removeprefix(b"Exif\0\0")
+    name, data = b"eXIf", block
+    if told == "XMP":
+        name, data = b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + (XMP % orientation).encode()
+    elif told == "text of old programs":
+        name, data = b"tEXt", b"Raw profile type exif\0\nexif\n%8d\n%s\n" % (len(block), block.hex().encode())
+    made = chunk(name, data)
+    if told == "damaged":
+        made = chunk(name, b"II*\0" + bytes(3))
+    buffer = io.BytesIO()
+    photo.save(buffer, "PNG")
+    whole = buffer.getvalue()
+    place = 33 if told == "before the pixels" else len(whole) - 12
+    path = tmp_path / "photo.png"
+    path.write_bytes(whole[:place] + made + whole[place:])
+    turn = None if told == "damaged" else TURNS[orientation]
+    expected = to_tensor(photo if turn is None else photo.transpose(turn))
+    assert torch.equal(load_picture(path).pixels, expected)
+    assert torch.equal(LargeImage(path).own(WHOLE, WHOLE), expected)
 
 
 def test_a_sample_has_the_images_colours(photo, tmp_path, monkeypatch):

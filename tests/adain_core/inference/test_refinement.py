@@ -275,7 +275,6 @@ def test_statistics_wait_until_they_are_asked_for(stylizer):
 
 
 def test_frames_begin_at_the_refined_frame_before_carried_along(stylizer, scene):
-    pytest.importorskip("cv2")
     photo, painting, _, _ = scene
     frames = torch.cat([photo[..., 2 * k : 2 * k + 96] for k in range(2)])
     style = stylizer.style(painting, layers=True)

@@ -196,8 +196,6 @@ def test_segments_of_other_settings_are_refused(stylizer, styles, tmp_path, monk
 @pytest.mark.usefixtures("short_segments")
 @pytest.mark.parametrize("flow", [False, True])
 def test_smoothing_goes_on_from_where_it_stopped(flow, stylizer, styles, tmp_path):
-    if flow:
-        pytest.importorskip("cv2")
     source = write_clip(tmp_path / "clip.mp4", 13, size=(41, 55), pixel_format="yuv444p")
 
     def job(name, **controls):

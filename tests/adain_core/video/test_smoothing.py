@@ -112,10 +112,6 @@ def test_strengths_outside_the_range_are_refused(strength):
 
 
 class TestFlow:
-    @pytest.fixture(autouse=True)
-    def _cv2(self):
-        pytest.importorskip("cv2")
-
     def test_outputs_move_with_the_frames(self, examples):
         """Outputs that are noise on a moving photo become the same noise, moved."""
         frames = torch.cat([photo(examples, left=2 * k) for k in range(4)])
