@@ -34,6 +34,8 @@ _UNMARKED = 2
 _BT601 = 5
 _SPACES = (1, 2, 4, 5, 6, 7, 9)  # those FFmpeg converts; 2 as BT.601
 _LIMITED, _FULL = 1, 2
+# Decoders that name a colour profile in a frame's side data: PyAV 18 frees that name twice, and the process crashes.
+_NAMED_PROFILES = ("png", "apng")
 _MICROSECONDS = 10**6
 
 
@@ -352,7 +354,7 @@ def _info(container: InputContainer, stream: VideoStream, first: AVFrame) -> Vid
         rate=Fraction(rate),
         frames=_frame_count(container, stream, rate),
         turns=turns,
-        display_matrix=_display_matrix(first),
+        display_matrix=_display_matrix(first, stream.codec_context.name),
         pixel_aspect=stream.sample_aspect_ratio or None,
         deep=max(component.bits for component in first.format.components) > 8,
         color=_color(first),
@@ -404,7 +406,9 @@ def _frame_count(container: InputContainer, stream: VideoStream, rate: Fraction)
     return None
 
 
-def _display_matrix(frame: AVFrame) -> tuple[int, ...] | None:
+def _display_matrix(frame: AVFrame, codec: str) -> tuple[int, ...] | None:
+    if codec in _NAMED_PROFILES:
+        return _rotation_matrix(round(frame.rotation / 90) % 4)
     try:
         data: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # beside a kind of side data that is newer than PyAV, such as a camera's EXIF

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 pytest.importorskip("av")
 
@@ -160,6 +163,25 @@ def test_a_rotation_beside_side_data_that_pyav_does_not_know(turns, tmp_path):
         def side_data(self):
             raise ValueError("31 is not a valid Type")
 
-    matrix = _display_matrix(Frame())
+    matrix = _display_matrix(Frame(), "h264")
     clip = write_clip(tmp_path / "clip.mp4", 1, matrix=matrix, sound=None)
     assert VideoReader(clip).info.turns == turns
+
+
+_READS = """
+import gc, sys
+from adain_core.video.reader import VideoReader
+for _ in range(8):
+    assert len(list(VideoReader(sys.argv[1]).frames())) == 1
+    gc.collect()
+"""
+
+
+@pytest.mark.slow
+def test_a_png_with_a_colour_profile_does_not_crash_the_process(tmp_path):
+    """As all PNGs that are written here: PyAV frees the profile's name twice where anybody looks at a frame's side data."""
+    picture = Image.new("RGB", (32, 32), (200, 40, 90))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(tmp_path / "tagged.png", icc_profile=profile)
+    run = subprocess.run([sys.executable, "-c", _READS, tmp_path / "tagged.png"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
