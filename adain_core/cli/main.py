@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -27,6 +28,7 @@ COMMANDS = {
     "grid": "grid",
 }
 USER_MISTAKE = 2
+INTERRUPTED, PIPE_CLOSED = 130, 141  # as shells tell of SIGINT and SIGPIPE
 _NO_MEMORY = "expected more of it for this work; smaller images, fewer workers or a smaller batch need less"
 
 
@@ -46,16 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    # Only the command asked for is imported: training needs a second more and 170 MB.
-    wanted = [COMMANDS[name] for name in arguments[:1] if name in COMMANDS] or COMMANDS.values()
-    for name in wanted:
-        import_module(f".{name}", __package__).add_parser(commands)
-    options = parser.parse_args(arguments)
     try:
-        return options.run(options) or 0
+        # Only the command asked for is imported: training needs a second more and 170 MB.
+        wanted = [COMMANDS[name] for name in arguments[:1] if name in COMMANDS] or COMMANDS.values()
+        for name in wanted:
+            import_module(f".{name}", __package__).add_parser(commands)
+        options = parser.parse_args(arguments)
+        status = options.run(options) or 0
+        print(end="", flush=True)  # so that a closed pipe is an error here and not at the end of the process
+        return status
     except AdaINError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_MISTAKE
+    except BrokenPipeError:  # whoever read the output, such as head, has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except OSError as error:  # such as a disk that is full by now
         print(f"error: {error}", file=sys.stderr)
         return USER_MISTAKE
@@ -68,4 +75,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_MISTAKE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED

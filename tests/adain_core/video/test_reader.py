@@ -179,7 +179,7 @@ for _ in range(8):
 
 @pytest.mark.slow
 def test_a_png_with_a_colour_profile_does_not_crash_the_process(tmp_path):
-    """As all PNGs that are written here: PyAV frees the profile's name twice where anybody looks at a frame's side data."""
+    """As all PNGs that are written here: PyAV frees the profile's name twice after a look at a frame's side data."""
     picture = Image.new("RGB", (32, 32), (200, 40, 90))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture.save(tmp_path / "tagged.png", icc_profile=profile)

@@ -1,0 +1,28 @@
+"""What holds for every command: interrupted, and when nobody reads the output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from adain_core.cli import main as command_line
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_line(capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "import_module", interrupted)
+    assert command_line.main(["style", "list"]) == command_line.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_is_no_error():
+    command = [sys.executable, "-m", "adain_core", "style", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == command_line.PIPE_CLOSED
