@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -56,7 +57,7 @@ def _whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = f".{secrets.token_hex(_RANDOM_DIGITS // 2)}{path.suffix}"
     room = _longest_name(path.parent) - len(os.fsencode(ending)) - 1
-    stem = os.fsencode(path.stem)[:room].decode("utf-8", "ignore")
+    stem = os.fsencode(path.stem)[:room].decode(sys.getfilesystemencoding(), "ignore")
     temporary = path.with_name(f".{stem}{ending}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     mode = stat.S_IMODE(temporary.stat().st_mode)
@@ -181,6 +182,14 @@ def check_output(path: Path) -> None:
         raise AdaINError(f"{path}: expected a name of at most {longest} bytes, found one of {length}")
     if path.is_dir():
         raise AdaINError(f"{path}: expected a file to write, found a folder")
+
+
+def check_not_read(output: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Raises AdaINError if a file to write is one of those it is made of, which would be lost."""
+    output = Path(output)
+    for path in map(Path, inputs):
+        if output.exists() and path.exists() and output.samefile(path):
+            raise AdaINError(f"{output}: expected another file than those it is made of, found one of them")
 
 
 def _nearest(path: Path) -> Path:

@@ -6,6 +6,7 @@ import argparse
 
 from tqdm import tqdm
 
+from ..files import check_not_read
 from ..images.files import Picture, check_writable, load_picture, save_picture
 from ..images.labelled_grid import labelled_grid
 from ..inference.style_grid import LARGEST, SMALLEST, plan_grid, stylized_cells
@@ -45,6 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> None:
     check_writable(options.output)
+    check_not_read(options.output, (options.content, *options.styles))
     check_style_size(options.style_size)
     cells = plan_grid(len(options.styles), options.steps, options.alpha)
     content = load_picture(options.content).filled

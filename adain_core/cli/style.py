@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..method.style import Style, check_style_size, mix
 from ..method.style_arithmetic import extrapolate
 from ..models.bundled import PAIRS
 from ..models.style_files import load_style, load_thumbnail, save_style
-from ..models.style_library import ENDING, LIBRARY, find_style, is_style_file, read_style
+from ..models.style_library import ENDING, LIBRARY, find_style, read_style
 from ..models.tensor_files import read_metadata
 from .options import add_model_options, add_style_size_option, load_stylizer
 
@@ -93,7 +94,11 @@ def list_styles(options: argparse.Namespace) -> None:
                 f"{folder}: expected a folder of style files, found {'a file' if folder.exists() else 'nothing'}"
             )
         for path in sorted(folder.rglob(f"*{ENDING}")):
-            info = read_metadata(path)
+            try:
+                info = read_metadata(path)
+            except AdaINError as error:  # the others are listed all the same
+                print(f"warning: {error}", file=sys.stderr)
+                continue
             if info.get("kind") == "style":
                 said = (info.get(key) for key in ("name", "author", "license"))
                 print("\t".join([str(path.relative_to(folder)), *(text or "-" for text in said)]))
@@ -135,7 +140,7 @@ def _read(paths: Sequence[Path], side: int) -> Iterator[tuple[Tensor, Tensor | N
 
 
 def _check_file(path: str) -> None:
-    if not is_style_file(path):
+    if Path(path).suffix.lower() != ENDING:
         raise AdaINError(f"{path}: expected a name that ends in {ENDING}")
     check_output(Path(path))
 

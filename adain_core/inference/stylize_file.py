@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError
+from ..files import check_not_read
 from ..images.color import ColorMatch
 from ..images.files import (
     Picture,
@@ -95,6 +96,7 @@ class FileJob:
 
     def __post_init__(self) -> None:
         check_writable(self.output)
+        check_not_read(self.output, (self.content, *self.styles, *self.masks, *self.style_masks))
         check_alpha(self.alpha)
         check_controls(len(self.styles), self.weights, len(self.masks))
         check_style_size(self.style_size)

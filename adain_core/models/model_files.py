@@ -15,7 +15,7 @@ from ..errors import AdaINError, about
 from ..files import atomic_write
 from .decoder import Decoder
 from .light import LIGHT, LightDecoder, LightEncoder
-from .tensor_files import FORMAT, check_state, read_safetensors
+from .tensor_files import FORMAT, check_state, read_safetensors, storable
 from .vgg import VGGEncoder
 
 M = TypeVar("M", bound=nn.Module)
@@ -64,7 +64,7 @@ def save_model(
     else:
         text["normalization"] = model.normalization
     with atomic_write(path) as temporary:
-        save_file(state, temporary, text)
+        save_file(state, temporary, storable(text))
 
 
 def load_encoder(path: str | Path) -> AnyEncoder:

@@ -19,7 +19,7 @@ from ..files import atomic_write
 from ..method.features import TAP_CHANNELS, TAPS
 from ..method.normalization import Statistics
 from ..method.style import ShallowStatistics, Style
-from .tensor_files import FORMAT, read_metadata, read_safetensors
+from .tensor_files import FORMAT, read_metadata, read_safetensors, storable
 
 THUMBNAIL_SIZE = 96  # pixels, the longer side
 _LARGEST_THUMBNAIL = 1 << 20  # pixels; other programs may write larger ones, but not as a trap
@@ -58,7 +58,7 @@ def save_style(path: str | Path, style: Style, thumbnail: Image.Image | None = N
         metadata["thumbnail"] = _to_text(thumbnail)
     tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        save_file(tensors, temporary, storable(metadata))
 
 
 def load_style(path: str | Path) -> Style:

@@ -31,6 +31,11 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
     return _open(path, lambda file: (_tensors(file), _metadata(file)))
 
 
+def storable(texts: Mapping[str, str]) -> dict[str, str]:
+    """Metadata as safetensors takes it, in UTF-8: names of files may hold bytes that are not, which become ``?``."""
+    return {key: text.encode("utf-8", "replace").decode("utf-8") for key, text in texts.items()}
+
+
 def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: str | Path) -> None:
     """Raises AdaINError naming missing keys, unexpected keys, wrong shapes and weights that are not finite."""
     problems = []

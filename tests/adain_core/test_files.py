@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from adain_core.errors import AdaINError
-from adain_core.files import atomic_write, check_folder, check_output
+from adain_core.files import atomic_write, check_folder, check_not_read, check_output
 
 
 @pytest.mark.parametrize("name", ["x" * 247 + ".png", "\u661f" * 81 + ".safetensor", "x" * 255, "." + "x" * 254])
@@ -21,6 +22,24 @@ def test_names_up_to_the_longest(tmp_path, name):
         assert list(tmp_path.iterdir()) == [temporary]
         temporary.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
+def test_names_in_a_locale_of_ascii(tmp_path, monkeypatch):
+    """The bytes of an umlaut are no characters there, and neither must the temporary file's name have one."""
+    monkeypatch.setattr(os, "fsencode", lambda name: str(name).encode("ascii", "surrogateescape"))
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    name = "ö2.png".encode().decode("ascii", "surrogateescape")
+    with atomic_write(tmp_path / name) as temporary:
+        assert temporary.name.isascii()
+
+
+def test_an_output_that_is_also_read(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "b.png").symlink_to("a.png")
+    check_not_read(tmp_path / "c.png", [tmp_path / "a.png", tmp_path / "missing"])
+    with pytest.raises(AdaINError, match=r"b\.png: expected another file than those it is made of"):
+        check_not_read(tmp_path / "b.png", [tmp_path / "missing", tmp_path / "a.png"])
 
 
 def test_names_that_are_too_long_are_said(tmp_path):

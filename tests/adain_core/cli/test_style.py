@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from PIL import Image
@@ -70,11 +72,29 @@ def test_list_and_show(folder, capsys):
         assert image.size == (96, 96)
 
 
+def test_list_leaves_out_what_cannot_be_read(folder, capsys):
+    (folder / "broken.safetensors").write_text("no style")
+    assert main(["style", "list", str(folder), str(LIBRARY)]) == 0
+    listed = capsys.readouterr()
+    assert len(listed.out.splitlines()) == len(list(LIBRARY.glob("*.safetensors")))
+    assert listed.err.startswith(f"warning: {folder / 'broken.safetensors'}: expected a complete safetensors file")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
+def test_make_with_a_name_that_is_no_utf8(folder, examples, monkeypatch):
+    monkeypatch.chdir(folder)
+    name = "b\udcff.safetensors"
+    arguments = ["style", "make", str(examples / "style_tissue.jpg"), "-o", name, "--pair", "light"]
+    assert main([*arguments, "--style-size", "32"]) == 0
+    assert (folder / name).is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["make", "missing.jpg", "-o", "out.safetensors"], "missing.jpg"),
         (["make", "missing.jpg", "-o", "out.png"], "out.png: expected a name that ends in .safetensors"),
+        (["make", "missing.jpg", "-o", "out.safetensors:1"], "out.safetensors:1: expected a name that ends in"),
         (["list", "missing"], "missing: expected a folder of style files, found nothing"),
         (["show", "missing"], "missing: expected a style file or the name of one of the library's styles"),
         (["mix", "munch_scream", "-o", "out.safetensors", "--weights", "1", "2"], "one weight for each style, found 1"),
