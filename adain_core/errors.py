@@ -44,6 +44,8 @@ def about(path: str | Path) -> Iterator[None]:
 def check_batch(name: str, found: int, expected: int, like: str = "the content") -> None:
     """Raises AdaINError unless a batch is 1 (broadcast) or the expected size."""
     if found not in (1, expected):
+        if expected == 1:
+            raise AdaINError(f"{name}: expected a batch of 1 like {like}, found {found}")
         raise AdaINError(f"{name}: expected a batch of 1 or of {expected} like {like}, found {found}")
 
 

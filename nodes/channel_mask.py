@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..adain_core.errors import AdaINError
+from ..adain_core.errors import AdaINError, check_known
 from ..adain_core.method import channel_masks
 from ..adain_core.method.features import FEATURE_CHANNELS, Features
 from ..adain_core.method.style import Style, check_same_encoder
@@ -14,6 +14,7 @@ from .inputs import style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 
 RANGE, LIST, MOST, LEAST, CLUSTER, RANDOM = "range", "list", "differ most", "differ least", "cluster", "random"
+_WAYS = (RANGE, LIST, MOST, LEAST, CLUSTER, RANDOM)
 _MOST_SEED = 2**53 - 1  # what the front end's numbers hold
 
 
@@ -38,7 +39,7 @@ class ChannelMask:
         return {
             "required": {
                 "choose_by": (
-                    [RANGE, LIST, MOST, LEAST, CLUSTER, RANDOM],
+                    [*_WAYS],
                     {
                         "tooltip": "range: first to last. list: the text below. differ most / least: the channels in "
                         "which AdaIN changes the content most or least; connect content and style. cluster: channels "
@@ -138,6 +139,7 @@ class ChannelMask:
         invert=False,
         blend=0.5,
     ):
+        check_known("choose_by", choose_by, _WAYS)
         channels = _channels(content, style, combine_with)
         if choose_by == RANGE:
             weights = channel_masks.from_range(first, min(last, channels - 1), amount, others, channels)

@@ -13,6 +13,9 @@ from torch import Tensor
 from ..adain_core.errors import AdaINError
 from ..adain_core.method.features import Features
 from ..adain_core.method.style import Style
+from ..adain_core.models.decoder import Decoder
+from ..adain_core.models.light import LightDecoder, LightEncoder
+from ..adain_core.models.vgg import VGGEncoder
 from . import host
 from .types import CHANNELS, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE, IMAGE_OR_STYLE, STYLE
 
@@ -60,7 +63,8 @@ def _check(name: str, value: Any, kind: str | list[str], options: Mapping[str, A
 
 def _what(value: Any) -> str:
     if isinstance(value, Tensor):
-        return f"a tensor of shape {list(value.shape)}"
+        kind = "" if value.is_floating_point() else f" of {str(value.dtype).removeprefix('torch.')}"
+        return f"a tensor of shape {list(value.shape)}{kind}"
     return "nothing" if value is None else f"a value of type {type(value).__name__}"
 
 
@@ -72,8 +76,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_model(value: Any) -> bool:
-    return isinstance(value, host.ManagedModel)
+def _is_encoder(value: Any) -> bool:
+    return isinstance(value, host.ManagedModel) and isinstance(value.model, (VGGEncoder, LightEncoder))
+
+
+def _is_decoder(value: Any) -> bool:
+    return isinstance(value, host.ManagedModel) and isinstance(value.model, (Decoder, LightDecoder))
 
 
 def _is_image(value: Any) -> bool:
@@ -91,10 +99,10 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "BOOLEAN": ("true or false", lambda value: isinstance(value, bool)),
     "INT": ("a whole number", lambda value: isinstance(value, Integral) and _is_number(value)),
     "FLOAT": ("a number", _is_number),
-    "IMAGE": ("images, [batch, height, width, channels]", _is_image),
+    "IMAGE": ("images, [batch, height, width, channels] of floats", _is_image),
     "MASK": ("masks, [batch, height, width]", _is_mask),
-    ENCODER: ("an encoder", _is_model),
-    DECODER: ("a decoder", _is_model),
+    ENCODER: ("an encoder", _is_encoder),
+    DECODER: ("a decoder", _is_decoder),
     FEATURES: ("features", lambda value: isinstance(value, Features)),
     STYLE: ("a style", lambda value: isinstance(value, Style)),
     FEATURES_OR_STYLE: ("features or a style", lambda value: isinstance(value, (Features, Style))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..adain_core.images.files import to_image
 from ..adain_core.inference.applications import Application
-from ..adain_core.inference.refinement import STYLE_WEIGHT, refinement_goals
+from ..adain_core.inference.refinement import STYLE_WEIGHT, check_refinement, refinement_goals
 from . import execution, host
 from .convert import to_comfy, to_core
 from .inputs import TILE_SIZE, style_of
@@ -90,6 +90,7 @@ class Refine:
         node_id=None,
     ):
         mask, notes = mask_or_none(mask, "the style is measured everywhere")
+        check_refinement(steps, encoder.model)
         images = to_core(image, "image")
         goals = refinement_goals(features, [Application(style_of(style), mask)], alpha)
         bar, shown, taken, total = host.progress_bar(1), images, 0, steps * len(images)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError, check_batch
+from ..errors import AdaINError, check_batch, check_finite
 from .normalization import Statistics, channel_statistics
 
 
@@ -53,6 +53,8 @@ def adain(
     check_batch("style", style.mean.shape[0], batch)
     if channels is not None and (channels.shape[-1] != count or channels.ndim > 2):
         raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
+    if channels is not None:
+        check_finite("channels", channels)
     base = content if onto is None else onto
     if alpha == 0:
         return base
