@@ -134,6 +134,7 @@ def _palette(segments: Sequence[Path], info: VideoInfo) -> _Picture:
     for picture, begins in _timed(segments, info, _HUNDREDTHS, _SHORTEST):
         picture.pts, picture.time_base = begins, Fraction(1, _HUNDREDTHS)
         source.push(picture)
+        list(_ready(sink))  # nothing yet; but without being asked the filter would keep all pictures
     source.push(None)
     return sink.pull()
 
