@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +17,7 @@ from adain_core.video.animation import open_video
 from adain_core.video.job import VideoJob
 from adain_core.video.writer import write_segment
 from tests.adain_core.clips import picture, write_clip
+from tests.conftest import ROOT
 
 SIZE = (32, 48)
 SHOWN = (100, 50, 30, 20, 200, 400, 60)  # milliseconds
@@ -128,3 +132,30 @@ def test_a_webp_is_no_larger_than_its_format_has_room_for(stylizer, styles, tmp_
     clip = write_clip(tmp_path / "clip.mp4", 2)
     with pytest.raises(AdaINError, match=r"out\.webp: expected at most 40 pixels a side in a WebP, found 48"):
         VideoJob(stylizer, clip, tmp_path / "out.webp", styles[:1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_length_of_a_gif(tmp_path):
+    """In a process of its own, whose peak nothing else sets."""
+    code = """
+import itertools, re, sys
+from pathlib import Path
+from adain_core.video.animation_writer import write_animation
+from adain_core.video.reader import VideoReader
+from adain_core.video.writer import write_segment
+reader = VideoReader(sys.argv[1])
+(frame,) = itertools.islice(reader.frames(), 1)
+segment = Path(sys.argv[2])
+step = reader.info.frame_duration
+write_segment(segment, (type(frame)(k * step, frame.levels) for k in range(200)), reader.info, None)
+def peak():
+    return int(re.search("VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+before = peak()
+write_animation(segment.with_suffix(".gif"), [segment], reader.info, 18)
+print((peak() - before) * 1024)
+"""
+    clip = write_clip(tmp_path / "clip.mp4", 1, size=(240, 320), sound=None)
+    command = [sys.executable, "-c", code, str(clip), str(tmp_path / "segment.nut")]
+    grown = int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    assert grown < 200 * 240 * 320 * 4 / 2
