@@ -224,8 +224,8 @@ def main() -> None:
             for values in zip(*figures, strict=True)
         )
         print(f"{name:20}" + "".join(f"{column:22}" for column in columns).rstrip(), flush=True)
-    if options.output:
-        save_curves(options.output, histories, options.seeds)
+        if options.output:
+            save_curves(options.output, histories, options.seeds)
 
 
 if __name__ == "__main__":
