@@ -60,6 +60,6 @@ def run(options: argparse.Namespace) -> None:
 
 def _load(stylizer: Stylizer, path: str, side: int) -> Style:
     if is_style_file(path):
-        return read_style(path)
+        return read_style(path, stylizer.encoder.fingerprint)
     (picture,) = load_styles([path], side)
     return stylizer.style(picture.filled, picture.weights)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ..errors import AdaINError
 from ..images.files import load_mask
 from ..inference.stylize_file import load_styles
+from ..inference.stylizer import Stylizer
 from ..method.style import Style, check_style_size
 from ..models.style_library import is_style_file, read_style
 from ..video.animation import open_video
@@ -99,9 +100,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> None:
     check_style_size(options.style_size)
-    styles = [_style(path, options.style_size) for path in options.styles]
+    stylizer = load_stylizer(options, options.precision)
+    styles = [_style(stylizer, path, options.style_size) for path in options.styles]
     job = VideoJob(
-        load_stylizer(options, options.precision),
+        stylizer,
         options.source,
         options.output,
         styles,
@@ -131,9 +133,9 @@ def run(options: argparse.Namespace) -> None:
         print(f"warning: {options.source}: {job.damaged} packets cannot be decoded and were left out", file=sys.stderr)
 
 
-def _style(path: str, side: int) -> Tensor | Style:
+def _style(stylizer: Stylizer, path: str, side: int) -> Tensor | Style:
     if is_style_file(path):
-        return read_style(path)
+        return read_style(path, stylizer.encoder.fingerprint)
     (picture,) = load_styles([path], side)
     return picture.filled
 

@@ -87,7 +87,8 @@ class ColorMatch:
         check_strength(self.strength)
         if self.method == "luminance" and not self.after:
             raise AdaINError(
-                "color method: expected luminance after stylizing only, since it is pixel by pixel, found it before"
+                "color method: luminance is matched pixel by pixel, so expected it after stylizing (--color-after), "
+                "found it before; or take another method"
             )
 
     def __call__(

@@ -238,9 +238,7 @@ def check_writable(path: str | Path) -> Path:
     """Returns the path; AdaINError unless its ending is in `WRITABLE` and a file of its name can be written."""
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
-        raise AdaINError(
-            f"{path}: expected a name ending in {', '.join(WRITABLE)}, found {path.suffix or 'no ending'!r}"
-        )
+        raise AdaINError(f"{path}: expected a name ending in {', '.join(WRITABLE)}, found {path.suffix or 'none'}")
     check_output(path)
     return path
 

@@ -101,7 +101,8 @@ class FileJob:
         check_controls(len(self.styles), self.weights, len(self.masks))
         check_style_size(self.style_size)
         check_style_size(self.detail_size, "detail size")
-        check_feather(self.feather)
+        if check_feather(self.feather) > 0 and not self.masks:
+            raise AdaINError("feather: expected a mask, whose edges become soft, found none")
         if len(self.style_masks) not in (0, len(self.styles)):
             raise AdaINError(
                 f"style masks: expected none, or one for each of {len(self.styles)} styles, "
@@ -371,7 +372,7 @@ def _encoded_styles(stylizer: Stylizer, job: FileJob, colors: Picture | None, me
     styles = []
     for k, path in enumerate(job.styles):
         if is_style_file(path):
-            styles.append(read_style(path))
+            styles.append(read_style(path, stylizer.encoder.fingerprint))
             continue
         (picture,) = load_styles([path], job.style_size, memory - least_memory(stylizer))
         left = min(memory - picture_memory(picture.pixels[0, 0].numel()), budget(stylizer.device))

@@ -60,12 +60,13 @@ def soften(weights: Tensor, width: float) -> Tensor:
 
     A straight edge becomes a ramp as wide as said, its middle where the edge was. Beyond it nothing changes. Widths up
     to 16 pixels, the distance of a position's neighbours on both sides, are less than the grid can show: unchanged.
+    Widths beyond twice the longer side count as that.
 
     Args:
         weights: ``[B, h, w]`` on the feature grid.
         width: of the edges, pixels of the image.
     """
-    radius = width / (2 * STRIDE)  # positions
+    radius = min(width / (2 * STRIDE), max(weights.shape[1:]))  # positions
     reach = math.ceil(radius) - 1
     if reach < 1:
         return weights

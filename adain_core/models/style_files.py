@@ -71,7 +71,7 @@ def load_style(path: str | Path) -> Style:
     tensors, metadata = read_safetensors(path)
     if metadata.get("kind") != "style":
         raise AdaINError(
-            f"{path}: expected a style file, found one that holds {metadata.get('kind', 'something else')}"
+            f"{path}: expected a style file, found one of another kind ({metadata.get('kind', 'unknown')})"
         )
     found = {_name(tap, field): tap for tap in TAPS for field in Statistics._fields}
     if set(tensors) not in (set(found), {_name(TAPS[-1], field) for field in Statistics._fields}):

@@ -17,23 +17,34 @@ _NUMBERED = re.compile(rf"(.+{re.escape(ENDING)}):(\d+)", re.IGNORECASE | re.DOT
 
 
 def is_style_file(path: str | Path) -> bool:
-    """Whether a path is a style file's, by its ending, perhaps with a number behind it, and not an image's."""
-    return Path(_split(path)[0]).suffix.lower() == ENDING
+    """Whether a path is a style file's and not an image's: by its ending, perhaps with a number behind it.
+
+    Or it is the name of one of the library's, where there is no file of that name.
+    """
+    name = Path(_split(path)[0])
+    return name.suffix.lower() == ENDING or (len(name.parts) == 1 and _bundled(name).is_file() and not name.exists())
 
 
-def read_style(path: str | Path) -> Style:
+def read_style(path: str | Path, encoder_id: str | None = None) -> Style:
     """One style of a style file.
 
     Args:
         path: as of `find_style`; of a bank with the number of one of its styles behind it, ``bank.safetensors:2``,
             counted from 0.
+        encoder_id: of the encoder that it must come from; None: any.
 
     Raises:
-        AdaINError: as `find_style` and `load_style`, a bank without a number, or one that it does not have.
+        AdaINError: as `find_style` and `load_style`, a bank without a number, one that it does not have, or another
+            encoder's style.
     """
     name, number = _split(path)
     style = load_style(find_style(name))
     with about(name):
+        if encoder_id not in (None, style.encoder_id):
+            raise AdaINError(
+                "expected a style of the encoder in use, found another encoder's; use the pair that it was made with "
+                "(--pair), or the painting itself"
+            )
         if number is None and style.batch > 1:
             raise AdaINError(f"expected one style, found a bank of {style.batch}; choose one: {Path(name).name}:0")
         return style if number is None else row(style, number)
@@ -46,14 +57,17 @@ def find_style(path: str | Path) -> Path:
         AdaINError: there is neither.
     """
     path = Path(path)
-    bundled = LIBRARY / f"{path.name.removesuffix(ENDING)}{ENDING}"
-    for found in (path, bundled):
+    for found in (path, _bundled(path)):
         if is_style_file(found) and found.is_file() and (found is path or len(path.parts) == 1):
             return found
     raise AdaINError(
         f"{path}: expected a style file or the name of one of the library's styles, found neither; "
         "'style list' names those"
     )
+
+
+def _bundled(path: Path) -> Path:
+    return LIBRARY / f"{path.name.removesuffix(ENDING)}{ENDING}"
 
 
 def _split(path: str | Path) -> tuple[str, int | None]:

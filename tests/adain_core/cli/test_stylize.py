@@ -210,6 +210,7 @@ def test_style_size(files, stylizer):
         (["starry_night.png", "--device", "quantum"], "device: expected auto, cpu"),
         (["starry_night.png", "--style-size", "-1"], "style size: expected 0 or a number"),
         (["starry_night.png", "--feather", "-8"], "feather: expected a number of pixels of at least 0, found -8"),
+        (["starry_night.png", "--feather", "8"], "feather: expected a mask, whose edges become soft, found none"),
         (
             ["starry_night.png", "--style-mask", "left.png", "left.png"],
             "style masks: expected none, or one for each of",

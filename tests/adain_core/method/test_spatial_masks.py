@@ -72,6 +72,14 @@ def test_feathered_masks_still_add_up_to_one():
     assert torch.equal(spatial_masks.feathered(torch.ones(2, 30, 40), (61, 77), 500), torch.ones(2, 61, 77))
 
 
+def test_edges_wider_than_the_image():
+    """As wide as twice the longer side, without a window larger than any memory."""
+    mask = (torch.arange(64) < 20).float().expand(1, 48, 64)
+    found = spatial_masks.feathered(mask, (48, 64), 1e12)
+    torch.testing.assert_close(found, spatial_masks.feathered(mask, (48, 64), 128))
+    assert 0 < found.min() < found.max() < 1
+
+
 def test_a_feathered_edge_is_a_ramp_of_that_width():
     """Monotonic, half where the edge was, and nothing changes beyond it but for the distance of two positions."""
     mask = torch.zeros(1, 64, 512)

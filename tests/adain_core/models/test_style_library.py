@@ -65,7 +65,9 @@ def test_a_style_of_a_bank_by_its_number(tmp_path):
         assert read_style(named).statistics.mean.tolist() == [[float(number)] * 512]
     with pytest.raises(AdaINError, match=r"expected one style, found a bank of 3; choose one: three.safetensors:0"):
         read_style(path)
-    with pytest.raises(AdaINError, match=r"three.safetensors: number: expected one from 0 to 2, .* found 3"):
+    with pytest.raises(
+        AdaINError, match=r"three.safetensors: number: expected 0 to 2, since the bank has 3 styles, found 3"
+    ):
         read_style(f"{path}:3")
     assert not is_style_file("photo.jpg:0")
 
@@ -73,3 +75,21 @@ def test_a_style_of_a_bank_by_its_number(tmp_path):
 def test_a_style_of_the_library_by_its_name():
     found = read_style(PATHS[0].name)
     assert torch.equal(found.statistics.mean, load_style(PATHS[0]).statistics.mean)
+
+
+def test_a_name_without_ending_is_the_librarys_unless_a_file_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = PATHS[0].stem
+    assert is_style_file(name)
+    assert torch.equal(read_style(name).statistics.mean, load_style(PATHS[0]).statistics.mean)
+    assert not is_style_file(f"folder/{name}")
+    assert not is_style_file("a painting nobody has")
+    (tmp_path / name).touch()
+    assert not is_style_file(name)
+
+
+def test_a_style_of_another_encoder():
+    with pytest.raises(AdaINError, match=f"{PATHS[0].name}: expected a style of the encoder in use, found another"):
+        read_style(PATHS[0].name, "another")
+    own = load_style(PATHS[0]).encoder_id
+    assert read_style(PATHS[0].name, own).encoder_id == own
