@@ -15,9 +15,9 @@ quick: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m pytest -m "not slow"
 
-# Everything.
+# Everything, on two cores at once.
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadgroup --durations 25
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .

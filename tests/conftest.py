@@ -19,6 +19,20 @@ PACK = "adain_pack_under_test"
 os.environ["ADAIN_KERNELS"] = "direct"
 
 
+# Where pytest-xdist runs tests side by side, each worker has one core.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+    torch.set_num_threads(1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """The tests of a file run on one worker, so that they share what their fixtures made."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)

@@ -19,9 +19,7 @@ def row(bank: Style, number: int) -> Style:
         AdaINError: the bank has fewer.
     """
     if not 0 <= number < bank.batch:
-        raise AdaINError(
-            f"number: expected 0 to {bank.batch - 1}, since the bank has {bank.batch} styles, found {number}"
-        )
+        raise AdaINError(f"number: expected one from 0 to {bank.batch - 1}, since styles count from 0, found {number}")
     return bank.part(slice(number, number + 1))
 
 

@@ -65,9 +65,7 @@ def test_a_style_of_a_bank_by_its_number(tmp_path):
         assert read_style(named).statistics.mean.tolist() == [[float(number)] * 512]
     with pytest.raises(AdaINError, match=r"expected one style, found a bank of 3; choose one: three.safetensors:0"):
         read_style(path)
-    with pytest.raises(
-        AdaINError, match=r"three.safetensors: number: expected 0 to 2, since the bank has 3 styles, found 3"
-    ):
+    with pytest.raises(AdaINError, match=r"three.safetensors: number: expected one from 0 to 2, .* found 3"):
         read_style(f"{path}:3")
     assert not is_style_file("photo.jpg:0")
 
