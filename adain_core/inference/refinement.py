@@ -153,6 +153,9 @@ def refine(
     if tuple(size) != tuple(target.size):
         raise AdaINError(f"image: expected {list(target.size)} pixels like the features' image, found {size}")
     check_batch("features", target.tensor.shape[0], batch, "the image")
+    for goal in goals:
+        check_batch("style", goal.layers[-1].mean.shape[0], batch, "the image")
+        check_batch("mask", 1 if goal.mask is None else goal.mask.shape[0], batch, "the image")
     # Tensors made in inference mode cannot have gradients; copies made outside of it can.
     with torch.inference_mode(False), torch.enable_grad():
         device = next(encoder.parameters()).device

@@ -49,7 +49,9 @@ def check_container(path: str | Path, source: Path, info: VideoInfo) -> None:
         raise AdaINError(f"video: this PyAV lacks {_ENCODER}; 'pip install -U av' installs one that has it")
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
-        raise AdaINError(f"{path}: expected a name ending in {', '.join(WRITABLE)}, found {path.suffix or 'none'}")
+        raise AdaINError(
+            f"{path}: expected a name ending in {', '.join(WRITABLE)} (or .gif, .webp), found {path.suffix or 'none'}"
+        )
     av = import_av()
     # Some sound is refused only when the file ends, so a little of it is tried.
     try:

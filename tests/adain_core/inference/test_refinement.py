@@ -296,3 +296,12 @@ def test_frames_begin_at_the_refined_frame_before_carried_along(stylizer, scene)
         refined = refine(stylizer.encoder, start, target, [RefinementGoal(style.layers())], 1)
         expected.append(smoother.blend(refined, frame, cuts))
     torch.testing.assert_close(found, torch.cat(expected), rtol=0, atol=1e-4)
+
+
+def test_as_many_masks_and_styles_as_pictures(stylizer, scene):
+    _, painting, target, picture = scene
+    style = stylizer.style(painting, layers=True).layers()
+    twice = [Statistics(layer.mean.expand(2, -1), layer.std.expand(2, -1)) for layer in style]
+    for goal, name in ((RefinementGoal(style, torch.ones(2, 50, 70)), "mask"), (RefinementGoal(twice), "style")):
+        with pytest.raises(AdaINError, match=f"{name}: expected a batch of 1 like the image, found 2"):
+            stylizer.refine(picture, target, [goal], 1)

@@ -48,5 +48,7 @@ def test_containers_that_cannot_hold_the_source(tmp_path):
     check_container("out.mkv", source, info)
     with pytest.raises(AdaINError, match=r"found \.mp4, which does not .*; \.mkv holds nearly any"):
         check_container("out.mp4", source, info)
-    with pytest.raises(AdaINError, match=r"out: expected a name ending in \.mp4, \.mov, \.mkv, found none"):
+    with pytest.raises(
+        AdaINError, match=r"out: expected a name ending in \.mp4, \.mov, \.mkv \(or \.gif, \.webp\), found none"
+    ):
         check_container("out", source, info)
