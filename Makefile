@@ -17,7 +17,7 @@ quick: $(VENV)/.dev
 
 # Everything, on two cores at once.
 test: lint
-	$(RUN) -m pytest -n 2 --dist loadgroup --durations 25
+	$(RUN) -m pytest -n 2 --dist loadfile --durations 25
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .

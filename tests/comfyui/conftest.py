@@ -16,12 +16,10 @@ from .server import Installation, Server, find_comfyuis
 
 
 def pytest_collection_modifyitems(items):
-    """All tests here wait for a server. Those of one ComfyUI run on one worker, which starts it once."""
+    """All tests here wait for a server."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-            if (case := getattr(item, "callspec", None)) and (one := case.params.get("installation")):
-                item.add_marker(pytest.mark.xdist_group(_id(one)))
 
 
 def pytest_generate_tests(metafunc):

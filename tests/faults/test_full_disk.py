@@ -126,7 +126,7 @@ def test_a_data_set(small_disk, tmp_path, capsys):
     """What has room is written; what has not is in the report, or the report itself has no room."""
     photos, paintings = tmp_path / "a", write_pictures(tmp_path / "b", 1, seed=1)
     for k in range(3):
-        save_picture(photos / f"{k}.png", replace(noise(16), pixels=torch.rand(1, 3, 320, 320)))
+        save_picture(photos / f"{k}.png", replace(noise(16), pixels=torch.rand(1, 3, 640, 640)))
     command = ["batch", str(photos), str(paintings), "--pair", "light", "--style-size", "64", "--workers", "1", "-o"]
     main([*command, str(small_disk)])
     output = capsys.readouterr()

@@ -6,12 +6,14 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 import torch
@@ -153,7 +155,14 @@ def _leave(*_: object) -> NoReturn:
     os._exit(0)  # with another status PyTorch would raise an error where the trainer happens to be
 
 
+def _unless_left(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A worker's `sys.excepthook`: the trainer may leave while it is handed a batch, which is no fault of a worker."""
+    if not isinstance(error, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)
+
+
 def _start_worker(_: int) -> None:
+    sys.excepthook = _unless_left
     if _LEAVE is not None:
         signal.signal(_LEAVE, _leave)
     # A terminal sends these to the whole process group. The trainer alone answers them, and ends its workers.

@@ -12,7 +12,7 @@ import torch
 from adain_core.errors import AdaINError
 from adain_core.images.folders import list_images
 from adain_core.training.config import TrainingConfig
-from adain_core.training.data.batches import stream
+from adain_core.training.data.batches import _unless_left, stream
 from adain_core.training.data.image_sets import TrainingImages
 from adain_core.training.data.samples import Pairs
 from tests.adain_core.pictures import write_pictures
@@ -110,3 +110,11 @@ def test_what_a_worker_process_finds_is_one_line(tmp_path):
         next(stream(images.pairs, range(3), 1))
     assert "Traceback" not in str(caught.value)
     assert "\\n" not in str(caught.value)
+
+
+def test_a_trainer_that_leaves_while_it_is_handed_a_batch_is_no_fault_of_its_worker(capsys):
+    for error in (ConnectionResetError("gone"), EOFError()):
+        _unless_left(type(error), error, None)
+    assert capsys.readouterr().err == ""
+    _unless_left(ValueError, ValueError("a fault"), None)
+    assert "ValueError: a fault" in capsys.readouterr().err
