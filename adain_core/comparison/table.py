@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import math
 from io import StringIO
+from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
 from ..training.run.plots import ticks
 from .compare import Rows
 from .contenders import CONTENT
+from .label_places import label_places
 
 _SIZE = (900, 620)
 _BOX = (80, 30, 870, 560)
+_LABEL = 16  # pixels of height
 _TEXT, _GRID = "#222222", "#dddddd"
 _COLORS = {"alpha": "#1f5fa8", "refined": "#2f8a4b", "light": "#7a4ba0", "optimized": "#c8501e"}
 
@@ -73,18 +76,23 @@ def plot(rows: Rows) -> Image.Image:
                 draw.line((x, top, x, bottom), fill=_GRID)
                 draw.text((x, bottom + 8), f"{tick:g}", fill=_TEXT, font=font, anchor="ma")
     draw.rectangle(_BOX, outline="#888888")
-    draw.text(((left + right) / 2, bottom + 30), "content loss", fill=_TEXT, font=font, anchor="ma")
-    draw.text((left, top - 18), "style loss", fill=_TEXT, font=font, anchor="la")
-    previous: dict[str, tuple[float, float]] = {}
-    for name, row in shown.items():
-        kind = name.split()[0]
+    across = "content loss (eq. 12, toward the photo)"
+    draw.text(((left + right) / 2, bottom + 30), across, fill=_TEXT, font=font, anchor="ma")
+    draw.text((left, top - 18), "style loss (eq. 13)", fill=_TEXT, font=font, anchor="la")
+    points = {name: position(row) for name, row in shown.items()}
+    kinds = [name.split()[0] for name in points]
+    lines = []
+    for kind in dict.fromkeys(kinds):
+        own = [point for point, its in zip(points.values(), kinds, strict=True) if its == kind]
+        lines += [(kind, line) for line in pairwise(own)]
+    for kind, line in lines:
+        draw.line(line, fill=_COLORS.get(kind, _TEXT), width=2)
+    sizes = [(draw.textlength(name, font=font), _LABEL) for name in points]
+    corners = label_places([*points.values()], [line for _, line in lines], sizes, _BOX)
+    for (name, (x, y)), kind, (label_x, label_y) in zip(points.items(), kinds, corners, strict=True):
         color = _COLORS.get(kind, _TEXT)
-        x, y = position(row)
-        if kind in previous:
-            draw.line((*previous[kind], x, y), fill=color, width=2)
-        previous[kind] = x, y
         draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=color)
-        draw.text((x + 7, y - 7), name, fill=color, font=font, anchor="lm")
+        draw.text((label_x, label_y + _LABEL / 2), name, fill=color, font=font, anchor="lm")
     return image
 
 

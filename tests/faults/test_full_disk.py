@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from adain_core import AdaINError
 from adain_core.cli.main import main
@@ -15,6 +17,7 @@ from adain_core.files import write_json
 from adain_core.images.files import Picture, save_picture
 from adain_core.method.normalization import Statistics
 from adain_core.method.style import Style
+from adain_core.models import download
 from adain_core.models.light import LightDecoder
 from adain_core.models.model_files import save_model
 from adain_core.models.style_files import save_style
@@ -109,6 +112,34 @@ def test_a_video(small_disk, tmp_path, examples, capsys):
     assert "Traceback" not in output.err
     assert not (small_disk / "out.mp4").exists()
     assert not [path for path in small_disk.rglob(".*") if path.is_file()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["gif", "webp"])
+def test_an_animation(small_disk, tmp_path, examples, capsys, ending):
+    pytest.importorskip("av", reason="reads videos")
+    source = tmp_path / "in.gif"
+    first, *others = (Image.fromarray(restless(k, (160, 240))) for k in range(4))
+    first.save(source, save_all=True, append_images=others, duration=40)
+    out = small_disk / f"out.{ending}"
+    out.write_bytes(b"of before")
+    command = ["video", str(source), str(examples / "style_tissue.jpg"), "--pair", "light", "--style-size", "32"]
+    assert main([*command, "--crf", "0", "-o", str(out)]) == 2
+    output = capsys.readouterr()
+    last = output.err.splitlines()[-1]
+    assert last.startswith(f"error: {small_disk}")
+    assert "this file cannot be written (No space left on device)" in last
+    assert "Traceback" not in output.err
+    assert out.read_bytes() == b"of before"
+
+
+def test_a_download(small_disk, monkeypatch):
+    answer = BytesIO(bytes(4 * DISK << 10))
+    answer.headers = {}
+    monkeypatch.setattr(download, "_open", lambda url: answer)
+    with pytest.raises(AdaINError, match=r"vgg_normalised\.pth: this file cannot be written .No space left on device"):
+        download.fetch_model(download.AUTHORS_ENCODER, small_disk)
+    assert not list(small_disk.iterdir())
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import torch
 
 from adain_core.images.files import Picture, save_picture, to_tensor
 from benchmarks.line_plot import Line, line_plot
@@ -77,11 +78,15 @@ def report(uses: Sequence[Use], settled: int, what: str) -> str:
 
 
 def save(path: Path, uses: Sequence[Use], what: str) -> None:
-    """Writes PATH.csv and PATH.png: memory over what was done."""
+    """Writes PATH.csv and PATH.png: memory over what was done, and below it open files."""
     with path.with_suffix(".csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((what, "MiB", "open files"))
         writer.writerows((use.done, round(use.memory, 1), use.files) for use in uses)
     done = [use.done for use in uses]
-    curves = {"MiB": Line(done, [use.memory for use in uses]), "open files": Line(done, [use.files for use in uses])}
-    save_picture(path.with_suffix(".png"), Picture(to_tensor(line_plot(curves, what, "MiB, open files"))))
+    curves = {
+        "resident memory, MiB": Line(done, [use.memory for use in uses]),
+        "open files": Line(done, [use.files for use in uses]),
+    }
+    plots = [to_tensor(line_plot({name: curve}, what, name)) for name, curve in curves.items()]
+    save_picture(path.with_suffix(".png"), Picture(torch.cat(plots, dim=2)))

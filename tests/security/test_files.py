@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import sys
 import zipfile
+import zlib
 
 import pytest
 import torch
 from PIL import EpsImagePlugin, Image
 
 from adain_core import AdaINError
-from adain_core.images.files import load_picture
+from adain_core.images.files import count_pixels, load_mask, load_picture
 from adain_core.images.folders import list_images
 from adain_core.models.foreign_weights import import_model
 from adain_core.models.style_files import load_style, load_thumbnail
@@ -77,6 +80,24 @@ def test_a_name_is_no_address(tmp_path, monkeypatch):
     for name in ("concat:other.mp4", "frame%03d.mp4", "data:video.mp4"):
         os.link(clip, tmp_path / name)
         assert len(list(open_video(name).frames())) == 4
+
+
+@pytest.mark.parametrize("bits", [1, 16])
+def test_a_picture_that_unpacks_to_gigabytes_is_refused_unread(tmp_path, monkeypatch, bits):
+    """A hundred bytes that say they are 200,000 x 200,000 pixels, and have the first rows of them."""
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("was unpacked"))
+    path = tmp_path / "bomb.png"
+    header = struct.pack(">IIBBBBB", 200_000, 200_000, bits, 0, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, body in parts:
+        data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    path.write_bytes(data)
+    assert count_pixels(path) == sys.maxsize
+    for read in (load_picture, load_mask):
+        with pytest.raises(AdaINError, match=r"bomb\.png: expected an image") as error:
+            read(path)
+        assert "\n" not in str(error.value)
 
 
 def test_weights_that_unpack_to_terabytes_are_refused_unread(tmp_path, monkeypatch):

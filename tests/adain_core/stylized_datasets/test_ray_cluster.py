@@ -1,9 +1,10 @@
-"""Stylized data sets on a real Ray of two workers, one of which is killed."""
+"""Stylized data sets on a real Ray of two workers, one of which is killed, and of two machines, one of which leaves."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -152,6 +153,55 @@ def test_an_image_that_kills_its_workers_is_a_failure(folders, expected, tmp_pat
     assert found == {name: data for name, data in expected.items() if name not in {*lost, "failures.json"}}
     reason = "2 workers died at this image, perhaps for lack of memory; try it alone"
     assert {"image": "picture04.png", "style": None, "reason": reason} in failures
+
+
+# Two machines, as Ray's own tests have them; the second leaves once both are at work and some outputs are there.
+LEAVING = """
+import sys
+import threading
+import time
+from pathlib import Path
+
+import ray
+from ray.cluster_utils import Cluster
+
+from adain_core.cli.main import main
+
+memory = {"num_cpus": 1, "object_store_memory": 200 << 20}
+cluster = Cluster(initialize_head=True, head_node_args={**memory, "include_dashboard": False})
+second = cluster.add_node(**memory)
+ray.init(cluster.address, log_to_driver=False)
+
+
+def leave():
+    out = Path(sys.argv[sys.argv.index("-o") + 1])
+    while ray.available_resources().get("CPU", 0) > 0 or len(list(out.rglob("*-stylized-*"))) < 4:
+        time.sleep(0.005)
+    cluster.remove_node(second, allow_graceful=False)
+    print("left after", len(list(out.rglob("*-stylized-*"))), "outputs", flush=True)
+
+
+threading.Thread(target=leave, daemon=True).start()
+status = main(sys.argv[1:])
+print("machines there:", sum(node["Alive"] for node in ray.nodes()), flush=True)
+ray.shutdown()
+cluster.shutdown()
+sys.exit(status)
+"""
+
+
+def test_a_machine_that_leaves_loses_nothing(folders, expected, tmp_path):
+    arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "auto"]
+    environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", LEAVING, *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    assert ran.returncode == 0, ran.stderr
+    assert "72 written, 0 already there, 3 failed" in ran.stdout
+    assert "machines there: 1" in ran.stdout
+    (done,) = re.findall(r"left after (\d+) outputs", ran.stdout)
+    assert int(done) < 72
+    found = files_of(tmp_path / "out")
+    assert {name: data for name, data in found.items() if not Path(name).name.startswith(".")} == expected
 
 
 def test_no_cluster_there(folders, tmp_path, capsys):
