@@ -9,8 +9,19 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from ..comparison.compare import compare, iterations_like
-from ..comparison.contenders import ALPHAS, ITERATIONS, REFINED, Contender, identity, light, ours, refined
+from ..comparison.compare import Rows, compare, iterations_like
+from ..comparison.contenders import (
+    ALPHAS,
+    ITERATIONS,
+    LIGHT,
+    REFINED,
+    REFINED_NAME,
+    Contender,
+    identity,
+    light,
+    ours,
+    refined,
+)
 from ..comparison.measures import Measure, judge, losses, ssim
 from ..comparison.optimization import OPTIMIZED, optimization
 from ..comparison.table import as_csv, as_text, plot
@@ -85,12 +96,18 @@ def run_comparison(options: argparse.Namespace, stylizer: Stylizer, content: Ten
         temporary.write_text(as_csv(rows), encoding="utf-8")
     save_picture(folder / "comparison.png", Picture(to_tensor(plot(rows))))
     print(as_text(rows))
-    best = f"alpha {max(options.alphas):g}"
-    equal = iterations_like(rows, best, OPTIMIZED)
+    if options.iterations:
+        best = f"alpha {max(options.alphas):g}"
+        for name in rows:
+            if name == best or name.startswith((REFINED_NAME, LIGHT)):
+                print(f"{name} comes as close to the style as {_iterations(rows, name)} iterations of optimization")
+
+
+def _iterations(rows: Rows, name: str) -> str:
+    equal = iterations_like(rows, name, OPTIMIZED)
     if equal is not None:
-        print(f"{best} comes as close to the style as {equal:.0f} iterations of optimization")
-    elif options.iterations:
-        print(f"{best} comes closer to the style than {max(options.iterations)} iterations of optimization")
+        return f"{equal:.0f}"
+    return f"more than {max(int(other.removeprefix(OPTIMIZED)) for other in rows if other.startswith(OPTIMIZED))}"
 
 
 def _default(what: str, values: tuple[float, ...]) -> str:

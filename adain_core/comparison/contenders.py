@@ -12,6 +12,8 @@ from torch import Tensor
 from ..inference.stylizer import Stylizer
 
 CONTENT = "content"  # the name of the content as it is
+REFINED_NAME = "refined "  # before the number of steps
+LIGHT = "light"
 ALPHAS = (0.25, 0.5, 0.75, 1.0)
 REFINED = (5, 10, 20)  # steps
 ITERATIONS = (5, 10, 20, 50, 100, 200)  # of the optimization
@@ -41,7 +43,7 @@ def refined(stylizer: Stylizer, steps: Sequence[int]) -> Contender:
 
     def run(content: Tensor, style: Tensor) -> Results:
         for count in steps:
-            yield timed(f"refined {count}", partial(stylizer.stylize, content, style, refine=count))
+            yield timed(f"{REFINED_NAME}{count}", partial(stylizer.stylize, content, style, refine=count))
 
     return run
 
@@ -50,7 +52,7 @@ def light(stylizer: Stylizer) -> Contender:
     """The light pair."""
 
     def run(content: Tensor, style: Tensor) -> Results:
-        yield timed("light", partial(stylizer.stylize, content, style))
+        yield timed(LIGHT, partial(stylizer.stylize, content, style))
 
     return run
 

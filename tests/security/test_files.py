@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import struct
 import sys
 import zipfile
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +18,9 @@ from PIL import EpsImagePlugin, Image
 from adain_core import AdaINError
 from adain_core.images.files import count_pixels, load_mask, load_picture
 from adain_core.images.folders import list_images
+from adain_core.models.bundled import bundled_pair
 from adain_core.models.foreign_weights import import_model
+from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.models.style_files import load_style, load_thumbnail
 from tests.fuzz.model_cases import style_files
 
@@ -149,3 +153,14 @@ def test_a_style_in_use_does_not_change_with_its_file(tmp_path):
         file.write(bytes(path.stat().st_size))
         file.truncate(10)
     assert torch.equal(style.statistics.mean, before)
+
+
+@pytest.mark.parametrize(("path", "load"), [*zip(bundled_pair("light"), (load_encoder, load_decoder), strict=True)])
+def test_a_model_in_use_does_not_change_with_its_file(tmp_path, path, load):
+    path = Path(shutil.copy(path, tmp_path))
+    model = load(path)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+        file.truncate(10)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

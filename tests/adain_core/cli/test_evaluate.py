@@ -87,7 +87,9 @@ def test_compared_with_other_ways(examples, tmp_path, capsys):
     assert float(content["style"]) > float(half["style"]) > float(full["style"])
     found = {path.name for path in (tmp_path / "out").iterdir()}
     assert found == {"comparison.csv", "comparison.png"} | {f"{k} {name}.png" for k in (0, 1) for name in names}
-    assert "of optimization" in capsys.readouterr().out
+    told = [line for line in capsys.readouterr().out.splitlines() if line.endswith(" iterations of optimization")]
+    assert [line.partition(" comes as close to the style as ")[0] for line in told] == ["alpha 1", "refined 1", "light"]
+    assert "refined 1 comes as close to the style as more than 3 iterations" in told[1]
 
 
 def test_mistakes_in_a_comparison(folders, tmp_path, capsys):
