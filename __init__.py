@@ -20,6 +20,7 @@ from .nodes.preview_channels import PreviewChannels
 from .nodes.refine import Refine
 from .nodes.regions import Regions
 from .nodes.style_arithmetic import StyleArithmetic
+from .nodes.style_bank import StyleBank
 from .nodes.style_files import LoadStyle, SaveStyle
 from .nodes.style_from_images import StyleFromImages
 from .nodes.style_grid import StyleGrid
@@ -45,6 +46,7 @@ NODE_CLASS_MAPPINGS = {
     "AdaINSaveStyle": SaveStyle,
     "AdaINLoadStyle": LoadStyle,
     "AdaINFitStyle": FitStyle,
+    "AdaINStyleBank": StyleBank,
     "AdaINPickStyle": PickStyle,
     "AdaINMatchColor": MatchColor,
     "AdaINExampleImage": ExampleImage,
@@ -70,6 +72,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "AdaINSaveStyle": "Save Style",
     "AdaINLoadStyle": "Load Style",
     "AdaINFitStyle": "Fit Style",
+    "AdaINStyleBank": "Style Bank",
     "AdaINPickStyle": "Pick Style",
     "AdaINMatchColor": "Match Color",
     "AdaINExampleImage": "Example Image",

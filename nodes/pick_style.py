@@ -27,7 +27,7 @@ class PickStyle:
             "required": {
                 "styles": (
                     FEATURES_OR_STYLE,
-                    {"tooltip": "Several styles in one: from Fit Style as a bank, or VGG Encode of a batch of images."},
+                    {"tooltip": "Several styles in one: of Style Bank, Fit Style as a bank, or VGG Encode of a batch."},
                 ),
                 "number": (
                     "INT",
@@ -35,7 +35,7 @@ class PickStyle:
                         "default": 0,
                         "min": 0,
                         "max": 9999,
-                        "tooltip": "Which style, counted from 0 in the images' order.",
+                        "tooltip": "Which style, counted from 0 in the order in which they came.",
                     },
                 ),
             },

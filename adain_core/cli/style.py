@@ -1,4 +1,4 @@
-"""``style``: makes, lists, shows and mixes style files."""
+"""``style``: makes, lists, shows, mixes and joins style files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from ..images.resize import scale_short_side
 from ..inference.stylizer import Stylizer
 from ..method.style import Style, check_style_size, mix
 from ..method.style_arithmetic import extrapolate
+from ..method.style_bank import joined, row
 from ..models.bundled import PAIRS
 from ..models.style_files import load_style, load_thumbnail, save_style
-from ..models.style_library import ENDING, LIBRARY, find_style, read_style
+from ..models.style_library import ENDING, LIBRARY, find_style, read_style, read_styles
 from ..models.tensor_files import read_metadata
 from .options import add_model_options, add_style_size_option, load_stylizer
 
@@ -30,7 +31,7 @@ _PHOTO_SIDE = 256  # pixels, the short side of the photo that the thumbnail is m
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("style", help="make, list, show and mix style files", description=__doc__)
+    parser = commands.add_parser("style", help="make, list, show, mix and join style files", description=__doc__)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     action = actions.add_parser(
@@ -67,6 +68,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     action.add_argument("--weights", type=float, nargs="+", metavar="W", help="one per style (default: equal)")
     _add_file_options(action)
     action.set_defaults(run=mixed)
+
+    action = actions.add_parser(
+        "join",
+        help="a bank of several styles in one file",
+        description=f"Joins style files into a bank. NAME{ENDING}:0 is the first of its styles wherever style files "
+        "are taken.",
+    )
+    action.add_argument(
+        "styles",
+        metavar="STYLE",
+        nargs="+",
+        help="style files, or names of the library's; of a bank all its styles, or the one whose number follows: "
+        f"bank{ENDING}:0",
+    )
+    _add_file_options(action)
+    action.set_defaults(run=join)
 
 
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +146,12 @@ def mixed(options: argparse.Namespace) -> None:
     _save(options, load_stylizer(options) if options.thumbnail else None, style)
 
 
+def join(options: argparse.Namespace) -> None:
+    _check_file(options.output)
+    bank = joined([read_styles(path) for path in options.styles])
+    _save(options, load_stylizer(options) if options.thumbnail else None, bank)
+
+
 def _images_of(path: Path) -> list[Path]:
     return list_images(path) if path.is_dir() else [path]
 
@@ -153,7 +176,7 @@ def _save(options: argparse.Namespace, stylizer: Stylizer | None, style: Style) 
 
 def _thumbnail(stylizer: Stylizer, style: Style, photo: str) -> Image.Image:
     pixels = scale_short_side(load_picture(photo).filled, _PHOTO_SIDE)
-    return to_image(stylizer.stylize(pixels, style)[0])
+    return to_image(stylizer.stylize(pixels, row(style, 0))[0])  # of a bank in its first style
 
 
 def _pair_of(style: Style) -> str:

@@ -26,16 +26,23 @@ def is_style_file(path: str | Path) -> bool:
 
 
 def read_style(path: str | Path, encoder_id: str | None = None) -> Style:
-    """One style of a style file.
+    """One style of a style file: as `read_styles`, and AdaINError where that gives more than one."""
+    style = read_styles(path, encoder_id)
+    if style.batch > 1:
+        raise AdaINError(f"{path}: expected one style, found a bank of {style.batch}; choose one: {Path(path).name}:0")
+    return style
+
+
+def read_styles(path: str | Path, encoder_id: str | None = None) -> Style:
+    """The style of a style file, or all of a bank's.
 
     Args:
-        path: as of `find_style`; of a bank with the number of one of its styles behind it, ``bank.safetensors:2``,
-            counted from 0.
+        path: as of `find_style`; of a bank perhaps with the number of one of its styles behind it,
+            ``bank.safetensors:2``, counted from 0.
         encoder_id: of the encoder that it must come from; None: any.
 
     Raises:
-        AdaINError: as `find_style` and `load_style`, a bank without a number, one that it does not have, or another
-            encoder's style.
+        AdaINError: as `find_style` and `load_style`, a number that the bank does not have, or another encoder's style.
     """
     name, number = _split(path)
     style = load_style(find_style(name))
@@ -45,8 +52,6 @@ def read_style(path: str | Path, encoder_id: str | None = None) -> Style:
                 "expected a style of the encoder in use, found another encoder's; use the pair that it was made with "
                 "(--pair), or the painting itself"
             )
-        if number is None and style.batch > 1:
-            raise AdaINError(f"expected one style, found a bank of {style.batch}; choose one: {Path(name).name}:0")
         return style if number is None else row(style, number)
 
 

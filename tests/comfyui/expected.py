@@ -22,7 +22,7 @@ from adain_core.inference.style_grid import plan_grid, stylized_cells
 from adain_core.method import channel_masks
 from adain_core.method.spatial_masks import feathered
 from adain_core.method.style_arithmetic import toward
-from adain_core.method.style_bank import mixed, row
+from adain_core.method.style_bank import mixed
 from adain_core.models.channel_clusters import cluster
 from adain_core.models.style_files import load_style
 from adain_core.models.style_library import LIBRARY
@@ -76,7 +76,8 @@ def _regions(s: Stylizer) -> list[Tensor]:
 
 def _bank(s: Stylizer) -> list[Tensor]:
     bank = load_style(EXAMPLES / "styles/bank_of_three.safetensors")
-    return [s.stylize(_image("content_chelsea"), style) for style in (row(bank, 0), mixed(bank, [0, 1, 1]))]
+    styles = _library("klimt_kiss"), mixed(bank, [0, 1, 1])
+    return [s.stylize(_image("content_chelsea"), style) for style in styles]
 
 
 def _sizes(s: Stylizer) -> list[Tensor]:

@@ -62,6 +62,7 @@ WORKFLOWS = {
     "AdaINSaveStyle": "12 Save and load a style",
     "AdaINLoadStyle": "12 Save and load a style",
     "AdaINFitStyle": "13 One style from several images",
+    "AdaINStyleBank": "19 A bank of styles",
     "AdaINPickStyle": "19 A bank of styles",
     "AdaINMatchColor": "04 Keep the colours",
     "AdaINExampleImage": "02 Stylize step by step",

@@ -48,6 +48,7 @@ CONTRACT = {
     "AdaINSaveStyle": (["style", "name"], ["author", "license", "thumbnail"], ["ADAIN_STYLE"]),
     "AdaINLoadStyle": (["name"], [], ["ADAIN_STYLE"]),
     "AdaINFitStyle": (["encoder", "decoder", "images", "steps"], ["content", "bank"], ["ADAIN_STYLE"]),
+    "AdaINStyleBank": (["style_1"], ["style_2", "style_3", "style_4"], ["ADAIN_STYLE"]),
     "AdaINPickStyle": (["styles", "number"], ["weights"], ["ADAIN_STYLE"]),
     "AdaINMatchColor": (["image", "reference", "method"], ["strength"], ["IMAGE"]),
     "AdaINExampleImage": (["name"], [], ["IMAGE"]),

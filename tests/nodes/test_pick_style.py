@@ -1,4 +1,4 @@
-"""Fit Style as a bank, and Pick Style."""
+"""Fit Style as a bank, Style Bank, and Pick Style."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ def test_one_style_for_each_image(nodes, bank):
     assert torch.equal(second.statistics.mean, bank.statistics.mean[1:])
     (half,) = nodes["AdaINPickStyle"]().pick(bank, 0, " 1, 1 ")
     torch.testing.assert_close(half.statistics.std[0], bank.statistics.std.mean(dim=0))
+
+
+def test_a_bank_joined_of_styles(nodes, bank):
+    (one,) = nodes["AdaINPickStyle"]().pick(bank, 1)
+    (three,) = nodes["AdaINStyleBank"]().join(style_1=one, style_4=bank)
+    assert torch.equal(three.statistics.mean, bank.statistics.mean[[1, 0, 1]])
+    assert torch.equal(three.statistics.std, bank.statistics.std[[1, 0, 1]])
 
 
 def test_mistakes(nodes, bank):

@@ -12,6 +12,7 @@ from adain_core import Stylizer, load_style, mix
 from adain_core.cli.main import main
 from adain_core.images.files import load_picture
 from adain_core.method.style_arithmetic import extrapolate
+from adain_core.method.style_bank import row
 from adain_core.models.style_files import load_thumbnail
 from adain_core.models.style_library import LIBRARY
 
@@ -55,6 +56,21 @@ def test_mix_within_and_beyond(folder, capsys):
     same(out, mix(styles, [1, 1]))
     assert main(["style", "mix", *names, "-o", out, "--weights", "1.5", "-0.5", "--name", "More"]) == 0
     assert same(out, extrapolate(styles, [1.5, -0.5])).info == {"name": "More"}
+
+
+def test_join_and_take_one_out(folder, examples, capsys):
+    out, bank = folder / "bank.safetensors", examples / "styles/bank_of_three.safetensors"
+    photo = ["--thumbnail", str(examples / "content_chelsea.jpg")]
+    assert main(["style", "join", "munch_scream", str(bank), f"{bank}:1", "-o", str(out), *photo]) == 0
+    scream, three = load_style(LIBRARY / "munch_scream.safetensors"), load_style(bank)
+    expected = [scream, *(row(three, number) for number in (0, 1, 2, 1))]
+    assert load_style(out).batch == len(expected)
+    assert load_thumbnail(out).size == (96, 64)
+    for number, style in enumerate(expected):
+        assert main(["style", "mix", f"{out}:{number}", "-o", str(folder / "one.safetensors")]) == 0
+        same(folder / "one.safetensors", style)
+    assert main(["style", "show", str(out)]) == 0
+    assert "styles: 5" in capsys.readouterr().out
 
 
 def test_list_and_show(folder, capsys):

@@ -1,4 +1,4 @@
-"""A bank of styles: one of it, or their mix."""
+"""A bank of styles: joined of several, one of it, or their mix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from adain_core import AdaINError, load_style, mix, save_style
 from adain_core.method.normalization import Statistics
 from adain_core.method.style import ShallowStatistics, Style
-from adain_core.method.style_bank import mixed, row
+from adain_core.method.style_bank import joined, mixed, row
 
 
 def statistics(channels):
@@ -33,6 +33,20 @@ def test_one_of_it_and_a_mix(bank, tmp_path):
             torch.testing.assert_close(found.mean[0], 0.25 * layer.mean[0] + 0.75 * layer.mean[2])
     expected = mix([row(bank, 0), row(bank, 2)], [1, 3])
     torch.testing.assert_close(between.statistics, expected.statistics)
+
+
+def test_joined_in_order_and_taken_apart_again(bank):
+    one = row(bank, 2)
+    both = joined([one, bank])
+    assert both.batch == 4
+    for number, expected in enumerate([one, *(row(bank, k) for k in range(3))]):
+        for found, wanted in zip(row(both, number).layers(), expected.layers(), strict=True):
+            assert torch.equal(found.mean, wanted.mean)
+            assert torch.equal(found.std, wanted.std)
+    of_1_0_0 = Style(one.statistics, "e")
+    assert joined([bank, of_1_0_0]).shallow is None
+    with pytest.raises(AdaINError, match="encoder: expected everything to come from one encoder"):
+        joined([bank, Style(one.statistics, "another")])
 
 
 def test_mistakes(bank):
