@@ -194,7 +194,7 @@ def test_a_machine_that_leaves_loses_nothing(folders, expected, tmp_path):
     arguments = ["batch", *folders, "-o", str(tmp_path / "out"), *OPTIONS, "--cluster", "auto"]
     environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", LEAVING, *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400)
     assert ran.returncode == 0, ran.stderr
     assert "72 written, 0 already there, 3 failed" in ran.stdout
     assert "machines there: 1" in ran.stdout
