@@ -32,8 +32,10 @@ from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import VGGEncoder, check_images
 from ..progress import ProgressCallback
 
-STEP_SIZE = 0.08  # in deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps
-CONTENT_ROOM = 1.08  # of its content loss at the start a picture may have
+# In deviations of a channel (means) and in logarithms (deviations); decays to 0 over the steps. With larger ones
+# Adam's first steps, each after one photo's gradient, raise the loss of some styles (benchmarks/README.md).
+STEP_SIZE = 0.03
+CONTENT_ROOM = 1.05  # of its content loss at the start a picture may have
 CONTENT_WEIGHT = 3.0  # of what it has beyond that, in shares of the start, as the style loss is
 LARGEST_STYLE = 1024  # pixels, the longer side: larger images are scaled down
 CROP = 144  # pixels, of the contents that are stylized meanwhile
