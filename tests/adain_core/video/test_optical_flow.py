@@ -10,7 +10,6 @@ import torch.nn.functional as F
 
 from adain_core.images.resize import scale_short_side
 from adain_core.video.optical_flow import consistent, flow_both_ways, optical_flow, warp
-from tests.adain_core.clips import VideoReader, real_clip
 from tests.adain_core.video.scenes import photo
 
 
@@ -60,6 +59,9 @@ def test_still_pictures_and_plain_ones_do_not_move(examples):
 @pytest.mark.parametrize("name", ["vtest.avi", "Megamind.avi", "tree.avi"])
 def test_beside_opencv(name):
     """Its version of the same method: as many pixels can be trusted, and are explained as well."""
+    pytest.importorskip("av", reason="reads videos")
+    from tests.adain_core.clips import VideoReader, real_clip
+
     cv2 = pytest.importorskip("cv2")
     frames = [
         scale_short_side(torch.from_numpy(frame.levels).movedim(2, 0)[None].float() / 255, 240)
