@@ -111,6 +111,7 @@ def refine(
     target: Features,
     goals: Sequence[RefinementGoal],
     steps: int,
+    decoder: host.ManagedModel[AnyDecoder] | None = None,
     style_weight: float = STYLE_WEIGHT,
     tile_size: int = 0,
     progress: ProgressCallback | None = None,
@@ -118,10 +119,12 @@ def refine(
 ) -> Tensor:
     """`refinement.refine` on ComfyUI's device; in smaller tiles if memory runs out."""
     pixels = target.size[0] * target.size[1]
-    model = encoder.load(min(pixels * GRADIENT_BYTES_PER_PIXEL, _LARGEST_REQUEST))
+    request = min(pixels * GRADIENT_BYTES_PER_PIXEL, _LARGEST_REQUEST)
+    host.load_together([encoder] if decoder is None else [encoder, decoder], request)
+    model, painter = encoder.model, None if decoder is None else decoder.model
     progress = progress or host.progress_bar(1)
     memory = encoder.available_memory()
-    given = (model, images, target, goals, steps, style_weight, tile_size, progress, memory, show)
+    given = (model, images, target, goals, steps, painter, style_weight, tile_size, progress, memory, show)
     return refinement.refine(*given, _smaller_when_out_of_memory).to(host.output_device())
 
 
@@ -183,7 +186,8 @@ class ManagedPair:
         memory: int | None = None,
     ) -> Tensor:
         """Images on the output device."""
-        return refine(self._encoder, images, target, goals, steps, progress=progress or host.cancel_point)
+        progress = progress or host.cancel_point
+        return refine(self._encoder, images, target, goals, steps, self._decoder, progress=progress)
 
     def _features_device(self, images: Tensor) -> torch.device:
         """The compute device for features that are small beside its memory, else the pair's device."""

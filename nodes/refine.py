@@ -9,15 +9,16 @@ from . import execution, host
 from .convert import to_comfy, to_core
 from .inputs import TILE_SIZE, style_of
 from .masks import mask_or_none
-from .types import CATEGORY, ENCODER, FEATURES, FEATURES_OR_STYLE
+from .types import CATEGORY, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE
 
 
 class Refine:
     """AdaIN Refine."""
 
     DESCRIPTION = (
-        "Brings a decoded picture closer to its style, and to AdaIN's features, by gradient descent on its pixels: "
-        "colours and fine texture that the decoder misses. Cancel ends it early and keeps what it has."
+        "Brings a decoded picture closer to its style and its content by gradient descent: colours, strokes and fine "
+        "texture that the decoder misses. Connect the decoder: through it the steps do far more than on pixels. Cancel "
+        "ends it early and keeps what it has."
     )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["optimize", "gatys", "enhance style", "neural style transfer", "quality"]
@@ -40,8 +41,8 @@ class Refine:
                         "default": 10,
                         "min": 0,
                         "max": 1000,
-                        "tooltip": "10 make most of the difference. Each is a pass through the encoder and back: a "
-                        "fraction of a second on a GPU, a second or more on the CPU.",
+                        "tooltip": "10 make most of the difference. Each is a pass through the encoder, and the "
+                        "decoder, and back: a fraction of a second on a GPU, seconds on the CPU.",
                     },
                 ),
             },
@@ -68,10 +69,17 @@ class Refine:
                         "max": 1000.0,
                         "step": 0.5,
                         "advanced": True,
-                        "tooltip": "How much the style counts against AdaIN's features.",
+                        "tooltip": "How much the style counts against the content.",
                     },
                 ),
                 "tile_size": TILE_SIZE,
+                "decoder": (
+                    DECODER,
+                    {
+                        "tooltip": "From Load AdaIN Decoder; the one that made the image. The steps then change what "
+                        "it paints from. Without it they change the pixels, which is faster and does less."
+                    },
+                ),
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
@@ -87,6 +95,7 @@ class Refine:
         mask=None,
         style_weight=STYLE_WEIGHT,
         tile_size=0,
+        decoder=None,
         node_id=None,
     ):
         mask, notes = mask_or_none(mask, "the style is measured everywhere")
@@ -100,7 +109,7 @@ class Refine:
             shown, taken = pictures, taken + 1
             bar(taken, total, to_image(pictures[(taken - 1) // steps]))
 
-        given = (encoder, images, features, goals, steps, style_weight, tile_size)
+        given = (encoder, images, features, goals, steps, decoder, style_weight, tile_size)
         try:
             shown = execution.refine(*given, progress=bar, show=show)
         except host.CANCELLED:

@@ -264,7 +264,9 @@ class _Refinement:
 
     def sample(self, k: int, count: int) -> _Refinement:
         """Of one of so many samples of the chunk."""
-        target = self.target._replace(tensor=self.target.tensor[k : k + 1])
+        image = self.target.image
+        image = None if image is None else image[k : k + 1]
+        target = self.target._replace(tensor=self.target.tensor[k : k + 1], image=image)
         return replace(
             self, target=target, goals=[goal.sample(k) for goal in self.goals], progress=stage(self.progress, k, count)
         )

@@ -99,7 +99,8 @@ def encode(
     if statistics_size not in (0, min(height, width)):
         scaled = scale_short_side(images, statistics_size)
         measured = encode(encoder, scaled, mask, tile_size, device=device, memory=memory)
-    return Features(tensor, (height, width), encoder.fingerprint, weights, layers, measured)
+    image = None if layers is None else images
+    return Features(tensor, (height, width), encoder.fingerprint, weights, layers, measured, image)
 
 
 @torch.inference_mode()

@@ -1,43 +1,42 @@
 """Refining: a few steps of gradient descent on the picture, after the decoder.
 
-A decoder paints every picture in one pass. What it gives is a good start for the optimization it replaces: descent on
-the picture itself with the same losses (Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural
-Networks", CVPR 2016, section 2.3; the paper's section 2).
+A decoder paints every picture in one pass. What it gives is a good start for the optimization it replaces (Gatys, Ecker
+and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, section 2.3; the paper's section 2).
+Where the decoder is at hand the steps act on what it is given rather than on the pixels: see `descents`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import AdaINError, check_batch
 from ..memory import budget
-from ..method.adain import nonempty
+from ..method.adain import adain, nonempty
 from ..method.features import TAPS, Features
 from ..method.loss_gradients import content_gradient, style_gradient
 from ..method.normalization import Statistics, channel_statistics
-from ..method.octaves import OctaveDescent
 from ..method.running_statistics import RunningStatistics
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import check_same_encoder
-from ..models.model_files import AnyEncoder
+from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import VGGEncoder, check_images
 from ..progress import ProgressCallback, stage
 from .applications import Application
+from .descents import Descent, Fallback, FeatureDescent, PixelDescent
 from .fallback import smaller_when_out_of_memory
-from .tap_tiles import inner_taps, layered, plan_tap_tiles, tap_masks, tile_masks
+from .tap_tiles import inner_taps, layered, plan_tap_tiles, shallow_taps, tap_masks, tile_masks
 from .tiling import Tile, TilePlan
 
 STYLE_WEIGHT = 10.0  # lambda of eq. 11, as in training
 # Of the style's terms at relu1_1, relu2_1, relu3_1 and relu4_1: what a decoder misses is at the first two.
-LAYER_WEIGHTS = (6.0, 3.0, 1.0, 0.3)
-STEP_SIZE = 0.004  # of RGB 0..1, at each of six scales
-
-Fallback = Callable[[Callable[[int, int], Tensor], int, int], Tensor]
+LAYER_WEIGHTS = (3.0, 2.0, 1.0, 1.0)
+# Of the content's at the same layers; the last is eq. 12, the others are measured in the style's deviations.
+CONTENT_WEIGHTS = (1.0, 4.0, 8.0, 1.0)
 
 
 class RefinementGoal(NamedTuple):
@@ -46,15 +45,22 @@ class RefinementGoal(NamedTuple):
     Attributes:
         layers: at relu1_1, relu2_1, relu3_1 and relu4_1, ``[B or 1, C_i]`` each.
         mask: where, ``[B or 1, h, w]`` 0..1 over the image; None: everywhere. A sample whose mask is empty has no goal.
+        content: the content's at the first three layers, inside the mask; None: unknown. Then its features there do not
+            count.
     """
 
     layers: Sequence[Statistics]
     mask: Tensor | None = None
+    content: Sequence[Statistics] | None = None
 
     def sample(self, k: int) -> RefinementGoal:
         """The goal of one sample, a batch of 1. What is for all samples is for each."""
-        layers = [Statistics(*(_sample(values, k) for values in layer)) for layer in self.layers]
-        return RefinementGoal(layers, None if self.mask is None else _sample(self.mask, k))
+        layers, content = (
+            None if parts is None else [Statistics(*(_sample(values, k) for values in layer)) for layer in parts]
+            for parts in (self.layers, self.content)
+        )
+        assert layers is not None
+        return RefinementGoal(layers, None if self.mask is None else _sample(self.mask, k), content)
 
 
 def check_refinement(steps: int, encoder: AnyEncoder) -> None:
@@ -85,17 +91,17 @@ def refinement_goals(
     goals = []
     for style, mask in applications:
         layers = style.layers()
+        region = None if mask is None else nonempty(mask)
+        content = None if target.shallow is None else target.shallow(region)
         if weight < 1:
-            if target.shallow is None:
+            if content is None:
                 raise AdaINError("refine: expected features that come from VGG Encode, since alpha is below 1")
-            region = None if mask is None else nonempty(mask)
-            content = target.shallow(region)
             found = target.statistics
             if region is not None:
                 positions = to_feature_grid(region, target.size).to(target.tensor.device)
                 found = channel_statistics(target.tensor, nonempty(positions))
             layers = [*(_between(c, s, weight) for c, s in zip(content, layers, strict=False)), found]
-        goals.append(RefinementGoal(layers, mask))
+        goals.append(RefinementGoal(layers, mask, content))
     return goals
 
 
@@ -109,6 +115,7 @@ def refine(
     target: Features,
     goals: Sequence[RefinementGoal],
     steps: int,
+    decoder: AnyDecoder | None = None,
     style_weight: float = STYLE_WEIGHT,
     tile_size: int = 0,
     progress: ProgressCallback | None = None,
@@ -116,22 +123,27 @@ def refine(
     show: Callable[[Tensor], None] | None = None,
     fallback: Fallback = smaller_when_out_of_memory,
 ) -> Tensor:
-    """Brings pictures closer to their content and style by gradient descent, on the encoder's device, in float32.
+    """Brings pictures closer to their content and style by gradient descent, on the encoder's device.
 
-    It minimizes over the pixels, kept in 0..1, what the decoder was trained for (eq. 11-13)::
+    It minimizes what the decoder was trained for (eq. 11-13), and keeps more of the content at the layers before::
 
-        mean((f(x) - t)^2) + style_weight * sum_i w_i (|mu(f_i(x)) - mu_i|^2 + |sigma(f_i(x)) - sigma_i|^2)
+        mean((f(x) - t)^2) + sum_i v_i mean((f_i(x) - AdaIN(f_i(c), s_i))^2 / sigma_i^2)
+            + style_weight * sum_i w_i (|mu(f_i(x)) - mu_i|^2 + |sigma(f_i(x)) - sigma_i|^2)
 
-    with w_i of `LAYER_WEIGHTS` (the paper's are all 1) and the steps of `octaves.OctaveDescent`. The style's part sees
-    the picture through statistics, the content's part position by position. So in tiles a first pass gathers the
-    statistics of all, and in a second pass each tile sends its own gradient back: tiles do not change the result.
+    with v_i of `CONTENT_WEIGHTS` and w_i of `LAYER_WEIGHTS` (the paper's are all 1); with the decoder over what that is
+    given, ``x = g(t + z)``, without it over the pixels, see `descents`. The style's part sees the picture through
+    statistics, the content's position by position. So in tiles a first pass gathers the statistics of all, and in a
+    second pass each tile sends its own gradient back: tiles do not change the result. (Through the decoder rounding
+    errors grow from step to step, where a ReLU changes sides.)
 
     Args:
-        encoder: VGG, the one that the target is from.
+        encoder: VGG, the one that the target is from. In bfloat16 it is used as it is, else in float32: float16 is too
+            narrow for the gradients.
         images: where to begin, the decoder's pictures ``[B, 3, H, W]`` RGB 0..1, on any device.
-        target: t, what AdaIN gave and the decoder was given.
+        target: t, what AdaIN gave and the decoder was given. With its image c the layers before count.
         goals: from `refinement_goals`. With several, each counts for its mask's share of the picture.
-        steps: one pass through the encoder, forward and back, each.
+        steps: one pass through the encoder, and the decoder, forward and back, each.
+        decoder: trained for the encoder; None: descend on the pixels.
         style_weight: of the style's part against the content's.
         tile_size: side of the tiles in pixels; 0: as large as fits into the memory.
         progress: called after each tile of each pass; whatever it raises stops the work.
@@ -143,11 +155,11 @@ def refine(
         ``[B, 3, H, W]`` float32 RGB 0..1, on the encoder's device.
 
     Raises:
-        AdaINError: an encoder that is no VGG or another one than the target's, a negative number of steps, or sizes or
-            batches that differ.
+        AdaINError: an encoder that is no VGG or another one than the target's or the decoder's, a negative number of
+            steps, or sizes or batches that differ.
     """
     check_refinement(steps, encoder)
-    check_same_encoder(encoder.fingerprint, target.encoder_id)
+    check_same_encoder(encoder.fingerprint, target.encoder_id, *([] if decoder is None else [decoder.trained_for]))
     check_images(images)
     batch, _, *size = images.shape
     if tuple(size) != tuple(target.size):
@@ -161,17 +173,22 @@ def refine(
         device = next(encoder.parameters()).device
         if steps == 0:
             return images.to(device, torch.float32)
-        exact = copy.deepcopy(layered(encoder)).float().eval().requires_grad_(False)
+        judge = _fixed(layered(encoder), device)
+        painter = None if decoder is None else _fixed(decoder, device)
         result = images.to(device, torch.float32).clone()
         available = budget(device) if memory is None else memory
+        if painter is not None:
+            available //= 2  # one half for each model's maps
         for k in range(batch):
-            picture = result[k : k + 1]
-            objective = _Objective(exact, target, goals, k, style_weight, tile_size, available, fallback)
-            descent = OctaveDescent(STEP_SIZE)
+            objective = _Objective(judge, target, goals, k, style_weight, tile_size, available, fallback)
+            descent: Descent = PixelDescent(result[k : k + 1])
+            if painter is not None:
+                given = _sample(target.tensor, k).to(device, torch.float32)
+                descent = FeatureDescent(painter, given, result[k : k + 1], tile_size, available, fallback)
             for step in range(steps):
-                gradient = objective.gradient(picture, stage(progress, k * steps + step, batch * steps))
-                descent.step(picture, gradient)
-                picture.clamp_(0, 1)
+                tell = stage(progress, k * steps + step, batch * steps)
+                descent.step(objective.gradient(descent.picture, tell))
+                result[k : k + 1] = descent.picture.clamp(0, 1)
                 if show is not None:
                     show(result)
     return result
@@ -192,16 +209,22 @@ class _Objective:
         fallback: Fallback,
     ) -> None:
         self._encoder, self._size = encoder, target.size
-        self._device = next(encoder.parameters()).device
+        parameter = next(encoder.parameters())
+        self._device, self._dtype = parameter.device, parameter.dtype
         self._target = _sample(target.tensor, sample)
+        self._content = None if target.image is None else _sample(target.image, sample)
         self._positions = [-(-self._size[0] >> i) * -(-self._size[1] >> i) for i in range(len(TAPS))]
         self._style_weight = style_weight
-        self._goals: list[tuple[list[Statistics], list[Tensor | None]]] = []
-        for layers, mask in (goal.sample(sample) for goal in goals):
-            region = None if mask is None else mask.to(self._device)
+        self._goals: list[_Goal] = []
+        for goal in (goal.sample(sample) for goal in goals):
+            region = None if goal.mask is None else goal.mask.to(self._device)
             if region is None or bool((region > 0).any()):
-                own = [Statistics(*(values.to(self._device) for values in layer)) for layer in layers]
-                self._goals.append((own, tap_masks(region, self._size)))
+                layers, content = (
+                    [Statistics(*(values.to(self._device) for values in layer)) for layer in parts or ()]
+                    for parts in (goal.layers, None if self._content is None else goal.content)
+                )
+                self._goals.append(_Goal(layers, content, tap_masks(region, self._size)))
+        self._seen: list[Tensor] | None = None  # the content's features, if the picture is one tile
         self._tile_size, self._memory, self._fallback = tile_size, memory, fallback
 
     def gradient(self, picture: Tensor, progress: ProgressCallback | None) -> Tensor:
@@ -228,39 +251,83 @@ class _Objective:
         if not single:
             for tile in plan:
                 with torch.no_grad():
-                    pixels = picture[(..., *tile.outer.pixels)].contiguous(memory_format=torch.channels_last)
-                    self._measure(running, inner_taps(self._encoder.taps(pixels), tile), tile)
+                    self._measure(running, self._taps(picture[(..., *tile.outer.pixels)], tile), tile)
                 tell()
         gradient = torch.zeros_like(picture)
+        seen = self._seen if single else None
         for tile in plan:
+            seen = self._content_taps(tile) if seen is None or not single else seen
             pixels = picture[(..., *tile.outer.pixels)].clone(memory_format=torch.channels_last).requires_grad_(True)
-            taps = inner_taps(self._encoder.taps(pixels), tile)
+            taps = self._taps(pixels, tile)
             with torch.no_grad():
                 if single:
                     self._measure(running, taps, tile)
-                pulls = self._pulls([tap.detach() for tap in taps], running, tile)
+                pulls = self._pulls([tap.detach() for tap in taps], seen, running, tile)
             (part,) = torch.autograd.grad(taps, pixels, pulls)
             gradient[(..., *tile.outer.pixels)] += part
             tell()
+        self._seen = seen if single else None
         return gradient
+
+    def _taps(self, pixels: Tensor, tile: Tile) -> list[Tensor]:
+        """The picture's features of a tile at the four layers, float32."""
+        pixels = pixels.to(self._dtype, memory_format=torch.channels_last)
+        return [tap.float() for tap in inner_taps(self._encoder.taps(pixels), tile)]
 
     def _measure(self, running: list[list[RunningStatistics]], taps: Sequence[Tensor], tile: Tile) -> None:
         """Adds a tile's features to the statistics of each goal."""
-        for own, (_, masks) in zip(running, self._goals, strict=True):
-            for layer, tap, mask in zip(own, taps, tile_masks(masks, tile), strict=True):
+        for own, goal in zip(running, self._goals, strict=True):
+            for layer, tap, mask in zip(own, taps, tile_masks(goal.masks, tile), strict=True):
                 layer.add(tap.detach(), mask)
 
-    def _pulls(self, taps: Sequence[Tensor], running: list[list[RunningStatistics]], tile: Tile) -> list[Tensor]:
-        """The losses' gradients at the four layers' features of a tile."""
+    def _pulls(
+        self, taps: Sequence[Tensor], seen: Sequence[Tensor], running: list[list[RunningStatistics]], tile: Tile
+    ) -> list[Tensor]:
+        """The losses' gradients at the four layers' features of a tile; seen: the content's at the first three."""
         target = self._target[(..., *tile.inner.positions)].to(taps[-1])
         pulls = [torch.zeros_like(tap) for tap in taps[:-1]]
-        pulls.append(content_gradient(taps[-1], target, self._positions[-1]))
-        for own, (layers, masks) in zip(running, self._goals, strict=True):
-            parts = zip(taps, own, layers, self._positions, tile_masks(masks, tile), LAYER_WEIGHTS, strict=True)
+        pulls.append(content_gradient(taps[-1], target, self._positions[-1]) * CONTENT_WEIGHTS[-1])
+        for own, goal in zip(running, self._goals, strict=True):
+            masks = tile_masks(goal.masks, tile)
+            parts = zip(taps, own, goal.layers, self._positions, masks, LAYER_WEIGHTS, strict=True)
             for pull, (tap, layer, wanted, positions, mask, weight) in zip(pulls, parts, strict=True):
                 weight *= self._style_weight
                 pull.add_(style_gradient(tap, layer.statistics(), wanted, positions, mask), alpha=weight)
+            for i, (content, known) in enumerate(zip(seen, goal.content, strict=False)):
+                if weight := CONTENT_WEIGHTS[i]:
+                    wanted = goal.layers[i]
+                    stylized = adain(content, wanted, content_statistics=known)
+                    pull = content_gradient(taps[i], stylized, self._positions[i], wanted, masks[i])
+                    pulls[i].add_(pull, alpha=weight)
         return pulls
+
+    @torch.no_grad()
+    def _content_taps(self, tile: Tile) -> list[Tensor]:
+        """The content's features of a tile at the first three layers; nothing if its image is unknown."""
+        if self._content is None:
+            return []
+        pixels = self._content[(..., *tile.outer.pixels)].to(
+            self._device, self._dtype, memory_format=torch.channels_last
+        )
+        return [tap.float() for tap in inner_taps(shallow_taps(self._encoder, pixels), tile)]
+
+
+class _Goal(NamedTuple):
+    """A goal of one sample, on the encoder's device; masks at the four layers' sizes."""
+
+    layers: Sequence[Statistics]
+    content: Sequence[Statistics]
+    masks: Sequence[Tensor | None]
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def _fixed(model: M, device: torch.device) -> M:
+    """A copy whose weights stay as they are, in a type that is wide enough for gradients."""
+    dtype = next(model.parameters()).dtype
+    dtype = dtype if dtype == torch.bfloat16 else torch.float32
+    return copy.deepcopy(model).to(device, dtype).eval().requires_grad_(False)
 
 
 def _sample(x: Tensor, k: int) -> Tensor:

@@ -167,8 +167,9 @@ class Stylizer:
         memory: int | None = None,
         show: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
-        """Pictures brought closer to content and style, see `refinement.refine`."""
-        return refine(self.encoder, images, target, goals, steps, style_weight, tile_size, progress, memory, show)
+        """Pictures brought closer to content and style through the decoder, see `refinement.refine`."""
+        given = (images, target, goals, steps, self.decoder)
+        return refine(self.encoder, *given, style_weight, tile_size, progress, memory, show)
 
     def stylize(
         self,
@@ -205,8 +206,8 @@ class Stylizer:
             progress: called with (done, total) as the work goes on; whatever it raises stops it.
             opacity: of the content, ``[B or 1, H, W]`` or ``[H, W]`` 0..1: how much its pixels count in statistics;
                 None: all the same.
-            refine: steps of gradient descent on the picture after the decoder, see `refinement.refine`: ten bring
-                colours and texture much closer to the style. Encoded styles need ``layers=True``.
+            refine: steps of gradient descent through the decoder, see `refinement.refine`: ten bring colours and
+                texture much closer to the style, and the picture to the content. Encoded styles need ``layers=True``.
             style_size: scale style images to this short side, pixels, which sets the size of the strokes: larger images
                 give broader ones. 0: as they are; needs style images, too.
             detail_size: take the content's statistics at this short side, pixels; one below the content's calms fine

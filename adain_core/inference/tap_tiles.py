@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from ..method.features import TAPS, feature_size
 from ..method.normalization import Statistics
 from ..method.running_statistics import RunningStatistics
 from ..method.spatial_masks import to_size
-from ..models.model_files import AnyEncoder
+from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import VGGEncoder, check_images
 from .memory_estimates import GRADIENT_BYTES_PER_PIXEL, PLAIN_BYTES_PER_PIXEL, square_tile
 from .tiling import Tile, TilePlan, check_tile_size
@@ -36,20 +36,21 @@ def layered(encoder: AnyEncoder) -> VGGEncoder:
 
 
 def plan_tap_tiles(
-    encoder: VGGEncoder, size: tuple[int, int], tile_size: int, memory: int | None, gradients: bool
+    model: VGGEncoder | AnyDecoder, size: tuple[int, int], tile_size: int, memory: int | None, gradients: bool
 ) -> TilePlan:
     """Tiles whose features at all layers, with what their gradients need or without, fit into the memory.
 
     Args:
+        model: an encoder, or a decoder, whose layers are the same the other way round.
         size: height and width of the image.
         tile_size: side in pixels; 0: as large as fits.
-        memory: bytes; None: most of what is free on the encoder's device.
+        memory: bytes; None: most of what is free on the model's device.
     """
-    available = budget(next(encoder.parameters()).device) if memory is None else memory
+    available = budget(next(model.parameters()).device) if memory is None else memory
     pixels = available // (GRADIENT_BYTES_PER_PIXEL if gradients else PLAIN_BYTES_PER_PIXEL)
     fits = size[0] * size[1] <= pixels
-    automatic = 0 if fits else square_tile(pixels, encoder.halo)
-    return TilePlan(*feature_size(*size), encoder.halo, check_tile_size(tile_size) or automatic)
+    automatic = 0 if fits else square_tile(pixels, model.halo)
+    return TilePlan(*feature_size(*size), model.halo, check_tile_size(tile_size) or automatic)
 
 
 def inner_taps(taps: Sequence[Tensor], tile: Tile) -> list[Tensor]:
@@ -104,7 +105,7 @@ def shallow_statistics(
         running = [RunningStatistics() for _ in TAPS[:-1]]
         for tile in plan:
             pixels = image[(..., *tile.outer.pixels)].to(parameter, memory_format=torch.channels_last)
-            taps = inner_taps(list(itertools.islice(_taps(encoder, pixels), len(running))), tile)
+            taps = inner_taps(shallow_taps(encoder, pixels), tile)
             for each, tap, weights in zip(running, taps, tile_masks(masks, tile), strict=False):
                 each.add(tap, weights)
         found.append([each.statistics() for each in running])
@@ -117,9 +118,10 @@ def shallow_statistics(
 _SHIFTS = range(len(TAPS) - 1, -1, -1)  # of each layer's positions against the feature grid's, in powers of 2
 
 
-def _taps(encoder: VGGEncoder, pixels: Tensor) -> Iterator[Tensor]:
-    """One by one, so that no layer is computed for nothing."""
-    return (x for k, x in encoder.layers(pixels) if k in encoder.first_of_block)
+def shallow_taps(encoder: VGGEncoder, pixels: Tensor) -> list[Tensor]:
+    """Features at relu1_1, relu2_1 and relu3_1; no layer behind is computed."""
+    taps = (x for k, x in encoder.layers(pixels) if k in encoder.first_of_block)
+    return list(itertools.islice(taps, len(TAPS) - 1))
 
 
 def _finer(box: tuple[slice, slice], shift: int) -> tuple[slice, slice]:

@@ -25,6 +25,7 @@ class _Features(NamedTuple):
     mask: Tensor | None = None
     shallow: Callable[[Tensor | None], Sequence[Statistics]] | None = None
     measured: Features | None = None
+    image: Tensor | None = None
 
 
 class Features(_Features):
@@ -41,6 +42,7 @@ class Features(_Features):
             a mask ``[B or 1, h, w]`` over the image; None: inside the one it was encoded with. None: unknown.
         measured: the same image's features at another size, which say its style and what as a content it is
             normalized by, see `content_statistics`; None: these do.
+        image: what was encoded, ``[B, 3, H, W]`` RGB 0..1, which only refining needs; None: unknown.
     """
 
     @cached_property

@@ -11,15 +11,24 @@ from torch import Tensor
 
 from .normalization import Statistics
 
+_SMALLEST_VARIANCE = 0.05  # added: a channel that hardly varies in the style would count without limit
 
-def content_gradient(features: Tensor, target: Tensor, positions: int) -> Tensor:
-    """Of `losses.content_loss`: ``2 (f - t) / (C N)``.
+
+def content_gradient(
+    features: Tensor, target: Tensor, positions: int, unit: Statistics | None = None, mask: Tensor | None = None
+) -> Tensor:
+    """Of `losses.content_loss`: ``2 (f - t) / (C N)``; with a unit each channel over its variance there.
 
     Args:
         features, target: part of the maps, ``[1, C, h, w]``.
         positions: of the whole map, N.
+        unit: whose deviations the differences are measured in, ``[1, C]`` each.
+        mask: as in `style_gradient`.
     """
-    return (features - target) * (2 / (features.shape[1] * positions))
+    gradient = (features - target) * (2 / (features.shape[1] * positions))
+    if unit is not None:
+        gradient /= (unit.std.square() + _SMALLEST_VARIANCE)[..., None, None]
+    return gradient if mask is None else gradient * mask[:, None]
 
 
 def style_gradient(

@@ -12,10 +12,10 @@ OCTAVES = 6  # from single pixels to 32x32 of them
 _TINY = 1e-30  # of a gradient; where there is none the image stays
 
 
-def octaves(image: Tensor) -> list[Tensor]:
+def octaves(image: Tensor, count: int = OCTAVES) -> list[Tensor]:
     """The means over 1x1, 2x2, 4x4, ... 32x32 pixels; ``[B, C, H, W]`` to ``[B, C, ceil(H/2^i), ceil(W/2^i)]``."""
     parts = [image]
-    for _ in range(OCTAVES - 1):
+    for _ in range(count - 1):
         parts.append(F.avg_pool2d(parts[-1], 2, ceil_mode=True, count_include_pad=False))
     return parts
 
@@ -40,12 +40,21 @@ class OctaveDescent:
 
     with m the mean of the gradients so far and v_i that of the mean squares of ``down_i(g)``, both decaying and
     corrected for their start at 0.
+
+    Args:
+        step_size: alpha, in units of the image.
+        count: of the octaves; 1: the pixels alone.
+        warmup: steps in which alpha rises to what it is.
+        decay, square_decay: of the means, beta_1 and beta_2.
     """
 
-    def __init__(self, step_size: float, decay: float = 0.8, square_decay: float = 0.99) -> None:
-        self._step_size, self._decay, self._square_decay = step_size, decay, square_decay
+    def __init__(
+        self, step_size: float, count: int = OCTAVES, warmup: int = 1, decay: float = 0.8, square_decay: float = 0.99
+    ) -> None:
+        self._step_size, self._count, self._decay, self._square_decay = step_size, count, decay, square_decay
+        self._warmup = warmup
         self._mean: Tensor | None = None
-        self._squares = [0.0] * OCTAVES
+        self._squares = [0.0] * count
         self._steps = 0
 
     def step(self, image: Tensor, gradient: Tensor) -> None:
@@ -54,11 +63,12 @@ class OctaveDescent:
         if self._mean is None:
             self._mean = torch.zeros_like(gradient)
         self._mean.lerp_(gradient, 1 - self._decay)
-        directions = octaves(self._mean)
-        for i, (direction, fresh) in enumerate(zip(directions, octaves(gradient), strict=True)):
+        step_size = self._step_size * min(1.0, self._steps / self._warmup)
+        directions = octaves(self._mean, self._count)
+        for i, (direction, fresh) in enumerate(zip(directions, octaves(gradient, self._count), strict=True)):
             square = float(fresh.square().mean())
             self._squares[i] += (square - self._squares[i]) * (1 - self._square_decay)
             root = math.sqrt(self._squares[i] / (1 - self._square_decay**self._steps))
-            scale = self._step_size / (1 - self._decay**self._steps) / max(root, _TINY)
+            scale = step_size / (1 - self._decay**self._steps) / max(root, _TINY)
             directions[i] = direction * scale
         image.sub_(sum_of_octaves(directions))

@@ -7,6 +7,9 @@ import torch
 
 from adain_core import Stylizer
 from adain_core.images.files import load_picture
+from adain_core.inference.applications import Application
+from adain_core.inference.pipeline import apply_style
+from adain_core.inference.refinement import refine, refinement_goals
 
 pytestmark = [pytest.mark.usefixtures("single_thread"), pytest.mark.slow]
 
@@ -34,7 +37,7 @@ def graph(pack, photo, painting):
         (style,) = nodes["AdaINVGGEncode"]().encode(encoder, painting.clone())
         (features,) = nodes["AdaINApply"]().apply(content, style, alpha, mask)
         (image,) = nodes["AdaINDecode"]().decode(decoder, features)
-        return {"encoder": encoder, "image": image, "features": features, "style": style}
+        return {"encoder": encoder, "image": image, "features": features, "style": style, "decoder": decoder}
 
     return made
 
@@ -57,6 +60,16 @@ def test_graph_and_one_node_equal_the_core(pack, module, graph, photo, painting)
     with torch.inference_mode():
         (one_node,) = pack.NODE_CLASS_MAPPINGS["AdaINStylize"]().stylize(photo, painting, 0.6, refine=2)
     torch.testing.assert_close(one_node, image, atol=1e-4, rtol=0)
+
+
+def test_without_a_decoder_it_changes_the_pixels(module, graph, photo, painting):
+    given = graph() | {"decoder": None}
+    stylizer = Stylizer.load(device="cpu")
+    style = stylizer.style(painting.movedim(3, 1), layers=True)
+    target = apply_style(stylizer.encode(photo.movedim(3, 1)), style)
+    goals = refinement_goals(target, [Application(style)])
+    expected = refine(stylizer.encoder, stylizer.decode(target), target, goals, 2)
+    torch.testing.assert_close(refined(module, given, steps=2).movedim(3, 1), expected, atol=1e-4, rtol=0)
 
 
 def test_no_steps_change_nothing_and_an_empty_mask_is_none(module, graph):
