@@ -1,6 +1,7 @@
 """What steps of refining bring: the paper's losses, a judge, seconds a step, peak memory.
 
-python -m benchmarks.refinement PAIRS.csv [--sizes 256 512] [--steps 5 10 20 50] [--judge FILE] [--save FOLDER]
+python -m benchmarks.refinement PAIRS.csv [--sizes 256 512] [--steps 5 10 20 50] [--precision bfloat16] [--judge FILE]
+    [--save FOLDER]
 
 PAIRS.csv: lines of a photo's and a painting's path. The judge is a Python file with ``features(images)``,
 ``style_distance(output, style)`` and ``content_distance(output, content)`` of what that gives; lower is better.
@@ -24,8 +25,9 @@ from adain_core import Stylizer
 from adain_core.comparison.measures import load_judge
 from adain_core.images.files import Picture, load_picture, save_picture
 from adain_core.images.resize import scale_short_side
+from adain_core.inference.applications import Application
 from adain_core.inference.pipeline import apply_style
-from adain_core.inference.refinement import RefinementGoal
+from adain_core.inference.refinement import refinement_goals
 from adain_core.method.features import STRIDE, Features
 from adain_core.method.losses import content_loss, style_terms
 from adain_core.method.normalization import Statistics
@@ -41,13 +43,14 @@ def main() -> None:
         "--sizes", type=int, nargs="+", default=[512], help="short sides, pixels (default: %(default)s)"
     )
     parser.add_argument("--steps", type=int, nargs="+", default=[5, 10, 20, 50], help="(default: %(default)s)")
+    parser.add_argument("--precision", default="float32", help="(default: %(default)s)")
     parser.add_argument("--judge", type=Path, metavar="FILE")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="for the pictures")
     options = parser.parse_args()
     judge = None if options.judge is None else load_judge(options.judge)
-    stylizer = Stylizer.load()
+    stylizer = Stylizer.load(precision=options.precision)
     pairs = list(csv.reader(options.pairs.open()))
-    print(f"{len(pairs)} pairs, {stylizer.device}, {torch.get_num_threads()} threads")
+    print(f"{len(pairs)} pairs, {stylizer.device}, {options.precision}, {torch.get_num_threads()} threads")
     print(
         "| pixels | steps | judge: style | content | content loss | style losses, relu1_1 to relu4_1 | seconds a step |"
     )
@@ -69,7 +72,8 @@ def main() -> None:
                 if len(clock) - 1 in options.steps:
                     pictures[len(clock) - 1] = picture.clone()
 
-            stylizer.refine(start, target, [RefinementGoal(known.layers())], max(options.steps), show=keep)
+            goals = refinement_goals(target, [Application(known)])
+            stylizer.refine(start, target, goals, max(options.steps), show=keep)
             seconds.append((clock[-1] - clock[0]) / max(options.steps))
             seen = None if judge is None else (judge.features(like(style, content)), judge.features(content))
             for steps, picture in pictures.items():
@@ -105,7 +109,7 @@ def like(style: Tensor, content: Tensor) -> Tensor:
 
 def losses(stylizer: Stylizer, picture: Tensor, target: Features, layers: list[Statistics]) -> list[float]:
     """Eq. 12, and the layers' terms of eq. 13."""
-    taps = stylizer.encoder.taps(picture.to(stylizer.device))
+    taps = stylizer.encoder.taps(picture.to(target.tensor))
     return [float(content_loss(taps[-1], target.tensor)), *map(float, style_terms(taps, layers))]
 
 
