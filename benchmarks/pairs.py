@@ -1,4 +1,4 @@
-"""One picture of both pairs side by side: photo, painting, the VGG-19 pair, the light pair.
+"""One picture of both pairs side by side: photo, painting, the VGG-19 pair, it refined, the light pair.
 
 python -m benchmarks.pairs OUT.jpg [PHOTO PAINTING ...] [--size 512] [--microast FOLDER]
 
@@ -20,6 +20,7 @@ from adain_core.training.run.plots import sample_grid
 from .microast import microast
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+REFINED = 10  # steps
 ROWS = (
     ("content_astronaut.jpg", "style_starry_night.jpg"),
     ("content_chelsea.jpg", "style_safe_landing.jpg"),
@@ -42,6 +43,8 @@ def main() -> None:
     for pair in ("vgg19", "light"):
         stylizer = Stylizer.load(device="cpu", pair=pair)
         columns[pair] = [stylizer.stylize(content, style) for content, style in squares]
+        if pair == "vgg19":
+            columns["refined"] = [stylizer.stylize(content, style, refine=REFINED) for content, style in squares]
     if options.microast:
         network = microast(options.microast)
         columns["MicroAST"] = [network(content, style) for content, style in squares]

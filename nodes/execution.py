@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -119,8 +119,8 @@ def refine(
 ) -> Tensor:
     """`refinement.refine` on ComfyUI's device; in smaller tiles if memory runs out."""
     pixels = target.size[0] * target.size[1]
-    request = min(pixels * GRADIENT_BYTES_PER_PIXEL, _LARGEST_REQUEST)
-    host.load_together([encoder] if decoder is None else [encoder, decoder], request)
+    models: list[host.ManagedModel[Any]] = [encoder] if decoder is None else [encoder, decoder]
+    host.load_together(models, min(len(models) * pixels * GRADIENT_BYTES_PER_PIXEL, _LARGEST_REQUEST))
     model, painter = encoder.model, None if decoder is None else decoder.model
     progress = progress or host.progress_bar(1)
     memory = encoder.available_memory()
@@ -182,12 +182,13 @@ class ManagedPair:
         goals: Sequence[RefinementGoal],
         steps: int,
         *,
+        through_decoder: bool = True,
         progress: ProgressCallback | None = None,
         memory: int | None = None,
     ) -> Tensor:
         """Images on the output device."""
-        progress = progress or host.cancel_point
-        return refine(self._encoder, images, target, goals, steps, self._decoder, progress=progress)
+        decoder = self._decoder if through_decoder else None
+        return refine(self._encoder, images, target, goals, steps, decoder, progress=progress or host.cancel_point)
 
     def _features_device(self, images: Tensor) -> torch.device:
         """The compute device for features that are small beside its memory, else the pair's device."""

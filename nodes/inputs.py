@@ -58,8 +58,8 @@ REFINE = (
         "default": 0,
         "min": 0,
         "max": 1000,
-        "tooltip": "Steps of gradient descent through the decoder: 10 bring colours and texture much closer to the "
-        "style, and keep more of the photo. Each takes several times as long as decoding; 0: none.",
+        "tooltip": "Steps of gradient descent after the decoder: 10 bring colours and texture much closer to the "
+        "style. Each takes several times as long as decoding; 0: none.",
     },
 )
 _SIZE = {"default": 0, "min": 0, "max": 8192, "step": 8}

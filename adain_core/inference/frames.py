@@ -61,10 +61,11 @@ class Models(Protocol):
         goals: Sequence[RefinementGoal],
         steps: int,
         *,
+        through_decoder: bool = True,
         progress: ProgressCallback | None = None,
         memory: int | None = None,
     ) -> Tensor:
-        """As `refinement.refine`."""
+        """As `refinement.refine`, with the decoder or without."""
 
 
 class Smoother(Protocol):
@@ -119,7 +120,8 @@ def stylize_frames(
         memory: bytes each model may take at a time, see `pipeline.encode`.
         opacity: how much the content's pixels count in its statistics, ``[B or 1, H, W]`` or ``[H, W]`` 0..1, some
             above 0 in each. Where it is 0 nothing is stylized. None: all the same.
-        refine: steps of `refinement.refine` after the decoder.
+        refine: steps of `refinement.refine` after the decoder: through it for images by themselves, on the pixels for
+            the frames of a video. Through it strokes find other places in each frame.
         style_size: the short side, pixels, at which style images are seen, which sets the size of the strokes; 0: as
             they are.
         detail_size: the short side, pixels, at which the content's statistics are taken, see `content_statistics`; one
@@ -188,7 +190,7 @@ def stylize_frames(
         refined = None
         if refine:
             goals = refinement_goals(target, in_shares(applications), alpha, channels)
-            refined = _Refinement(models, target, goals, refine, ticks.next(), memory)
+            refined = _Refinement(models, target, goals, refine, smoother is None, ticks.next(), memory)
         if smoother is not None and blends:
             if refined is None:
                 decoded = smoother.blend(decoded, images, cuts, ticks.next())
@@ -254,13 +256,16 @@ class _Refinement:
     target: Features
     goals: Sequence[RefinementGoal]
     steps: int
+    through_decoder: bool
     progress: ProgressCallback | None
     memory: int | None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Of the whole chunk."""
         given = images, self.target, self.goals, self.steps
-        return self.models.refine(*given, progress=self.progress, memory=self.memory)
+        return self.models.refine(
+            *given, through_decoder=self.through_decoder, progress=self.progress, memory=self.memory
+        )
 
     def sample(self, k: int, count: int) -> _Refinement:
         """Of one of so many samples of the chunk."""

@@ -19,10 +19,10 @@ PICTURE_BYTES_PER_PIXEL = 64
 # Encoder or decoder by the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input,
 # padded input and output) and what the allocator keeps. With gradients that many for each layer.
 PLAIN_BYTES_PER_PIXEL = 1000
-# A pass forward and back through the encoder alone, as in refining: per pixel of the tile.
+# A pass forward and back through the encoder or the decoder, as in refining: per pixel of the tile.
 GRADIENT_BYTES_PER_PIXEL = 4000
-# What refining keeps of the whole image: picture, gradient, their mean, and both at six scales.
-REFINING_BYTES_PER_PIXEL = 100
+# What refining keeps of the whole image: picture, its gradient and rest; features, their offset, gradient and mean.
+REFINING_BYTES_PER_PIXEL = 250
 # Matching the colours of an image as a whole: its coordinates in float64, sorted one axis after the other.
 COLOR_BYTES_PER_PIXEL = 320
 
@@ -44,7 +44,7 @@ def whole_memory(pixels: int, refined: bool = False) -> int:
 
     Refining goes through it in tiles, so only the smallest of them must fit beside it.
     """
-    smallest = _SMALLEST_WITH_HALO**2 * GRADIENT_BYTES_PER_PIXEL + pixels * REFINING_BYTES_PER_PIXEL
+    smallest = 2 * _SMALLEST_WITH_HALO**2 * GRADIENT_BYTES_PER_PIXEL + pixels * REFINING_BYTES_PER_PIXEL
     return BAND_BYTES + pixels * WHOLE_BYTES_PER_PIXEL + (smallest if refined else 0)
 
 

@@ -166,9 +166,10 @@ class Stylizer:
         progress: ProgressCallback | None = None,
         memory: int | None = None,
         show: Callable[[Tensor], None] | None = None,
+        through_decoder: bool = True,
     ) -> Tensor:
-        """Pictures brought closer to content and style through the decoder, see `refinement.refine`."""
-        given = (images, target, goals, steps, self.decoder)
+        """Pictures brought closer to content and style, see `refinement.refine`: through the decoder or on pixels."""
+        given = (images, target, goals, steps, self.decoder if through_decoder else None)
         return refine(self.encoder, *given, style_weight, tile_size, progress, memory, show)
 
     def stylize(
