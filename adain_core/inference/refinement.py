@@ -36,7 +36,7 @@ STYLE_WEIGHT = 10.0  # lambda of eq. 11, as in training
 # Of the style's terms at relu1_1, relu2_1, relu3_1 and relu4_1: what a decoder misses is at the first two.
 LAYER_WEIGHTS = (3.0, 2.0, 1.0, 1.0)
 # Of the content's at the same layers; the last is eq. 12, the others are measured in the style's deviations.
-CONTENT_WEIGHTS = (1.0, 4.0, 8.0, 1.0)
+CONTENT_WEIGHTS = (1.25, 5.0, 10.0, 1.0)
 
 
 class RefinementGoal(NamedTuple):
