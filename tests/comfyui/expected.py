@@ -81,7 +81,7 @@ def _bank(s: Stylizer) -> list[Tensor]:
 
 
 def _sizes(s: Stylizer) -> list[Tensor]:
-    given = _image("content_coffee"), _image("style_starry_night")
+    given = _image("content_coffee"), _image("style_safe_landing")
     sizes = ((128, 0), (512, 0), (512, 96))
     return [s.stylize(*given, style_size=strokes, detail_size=detail) for strokes, detail in sizes]
 
