@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageSequence
 from torch import Tensor
 
 from adain_core import Style, Stylizer
 from adain_core.images.color import match_color
-from adain_core.images.files import load_picture, to_tensor
+from adain_core.images.files import load_picture
 from adain_core.images.labelled_grid import labelled_grid
 from adain_core.images.resize import scale_short_side
 from adain_core.inference.applications import plan_regions
@@ -29,7 +28,7 @@ from adain_core.models.style_library import LIBRARY
 from adain_core.training.fit_style import fit_style
 from adain_core.video.smoothing import TemporalSmoother
 
-from .server import EXAMPLE_GIF, EXAMPLE_INPUT, ROOT, find_comfyuis
+from .server import EXAMPLE_INPUT, ROOT, find_comfyuis
 
 EXAMPLES = ROOT / "examples"
 
@@ -162,19 +161,9 @@ def _frames(s: Stylizer) -> list[Tensor]:
     photo, style = _image("content_chelsea").movedim(1, 3), s.style(_image("style_starry_night"))
     noise = torch.randn((4, *photo.shape[1:]), generator=torch.Generator().manual_seed(0))  # ImageAddNoise
     frames = (photo + 0.05 * noise).clamp(0, 1).movedim(3, 1)
-    return [_smoothed(s, frames, style), s.stylize(frames, style)]
-
-
-def _gif(s: Stylizer) -> list[Tensor]:
-    with Image.open(EXAMPLES / EXAMPLE_GIF) as animation:
-        frames = torch.cat([to_tensor(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)])
-    return [_smoothed(s, frames, s.style(_image("style_safe_landing")))]
-
-
-def _smoothed(s: Stylizer, frames: Tensor, style: Style) -> Tensor:
     smoother = TemporalSmoother(flow=True)
     features, cuts = smoother.apply(s.encode(frames), style)
-    return smoother.blend(s.decode(features), frames, cuts)
+    return [smoother.blend(s.decode(features), frames, cuts), s.stylize(frames, style)]
 
 
 def _like_image_batch(image: Tensor, first: Tensor) -> Tensor:
@@ -209,5 +198,4 @@ EXPECTED: dict[str, Callable[[Stylizer], list[Tensor]]] = {
     "24 Channels by name": _clusters,
     "25 Styles in regions": _three_regions,
     "31 Frames without flicker": _frames,
-    "33 Stylize a GIF": _gif,
 }

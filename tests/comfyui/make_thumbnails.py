@@ -1,4 +1,4 @@
-"""Makes the example workflows' thumbnails, the README's picture, icon and banner from real results, and their GIF.
+"""Makes the example workflows' thumbnails, the README's picture, icon and banner from real results.
 
 python -m tests.comfyui.make_thumbnails                       after a change of the decoder, but for those of trainings
 python -m tests.comfyui.make_thumbnails "11 Mix two styles"   only that workflow, or those; a training takes minutes
@@ -7,13 +7,11 @@ python -m tests.comfyui.make_thumbnails "11 Mix two styles"   only that workflow
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import center_crop
 from torchvision.utils import make_grid
@@ -25,7 +23,7 @@ from adain_core.video.reader import VideoReader
 from tests.adain_core.clips import write_clip
 
 from .expected import EXAMPLES
-from .server import EXAMPLE_GIF, Server, error_of, own_server
+from .server import Server, error_of, own_server
 from .workflows import films, to_api, trains
 
 SECONDS = 3600  # a workflow may take: a training does
@@ -33,16 +31,11 @@ THUMBNAIL = 512  # pixels, the longer side
 QUALITY = 88
 CELL = 224  # pixels, one picture of the README's table
 ICON = 400  # pixels, the registry's largest
-GIF = (300, 200)  # pixels, of each of its pictures
-FRAMES = 8
-COLORS = 96  # so that it stays below 300 KB
 BANNER = (1344, 576)  # pixels, the registry's 21:9
 
 
 def main() -> None:
     stems = sys.argv[1:] or [path.stem for path in EXAMPLES.glob("*.json") if not trains(path)]
-    if not sys.argv[1:]:
-        circling()
     with own_server() as server:
         for stem in sorted(stems):
             path = EXAMPLES / f"{stem}.json"
@@ -57,7 +50,6 @@ def main() -> None:
 def pictures(server: Server, prompt: dict) -> Tensor:
     """Results; where the user's pictures are loaded, of our own."""
     loaded = [node for node in prompt.values() if node["class_type"] == "LoadImage"]
-    loaded = [node for node in loaded if node["inputs"]["image"] != EXAMPLE_GIF]
     for node, name in zip(loaded, ("content_coffee.jpg", "style_starry_night.jpg"), strict=False):
         server.add_input(EXAMPLES / name)
         node["inputs"]["image"] = name
@@ -83,25 +75,9 @@ def film(server: Server, prompt: dict) -> Tensor:
     return torch.stack(frames).movedim(3, 1) / 255
 
 
-def circling() -> None:
-    """The GIF: a camera going round over a photo, eight pictures in one palette."""
-    photo = to_image(load_picture(EXAMPLES / EXAMPLE_GIF.replace(".gif", ".jpg")).pixels[0])
-    width, height = photo.width * 4 // 5, photo.height * 4 // 5
-    sheet = Image.new("RGB", (GIF[0], GIF[1] * FRAMES))
-    for k in range(FRAMES):
-        turn = 2 * math.pi * k / FRAMES
-        x = round((photo.width - width) / 2 * (1 - math.cos(turn)))
-        y = round((photo.height - height) / 2 * (1 - math.sin(turn)))
-        shown = photo.crop((x, y, x + width, y + height)).resize(GIF, Image.Resampling.LANCZOS)
-        sheet.paste(shown, (0, GIF[1] * k))
-    sheet = sheet.quantize(COLORS, dither=Image.Dither.NONE)
-    first, *others = (sheet.crop((0, GIF[1] * k, GIF[0], GIF[1] * (k + 1))) for k in range(FRAMES))
-    first.save(EXAMPLES / EXAMPLE_GIF, save_all=True, append_images=others, duration=125, loop=0)
-
-
 def results(prompt: dict) -> list[str]:
     """The previews of results; where there are only samples of trainings, that of the last one."""
-    shown = ("PreviewImage", "SaveImage", "SaveAnimatedWEBP")
+    shown = ("PreviewImage", "SaveImage")
     previews = sorted((node for node in prompt if prompt[node]["class_type"] in shown), key=int)
     sources = {node: prompt[prompt[node]["inputs"]["images"][0]]["class_type"] for node in previews}
     return [node for node in previews if sources[node] != "AdaINTrainDecoder"] or previews[-1:]

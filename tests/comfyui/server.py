@@ -22,12 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageSequence
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACK_FOLDER = "adain-style-transfer"
 EXAMPLE_INPUT = "example.png"  # what every ComfyUI has in its input folder
-EXAMPLE_GIF = "content_coffee.gif"  # in examples/, for the user to load
 _START_SECONDS = 180
 _POLL_SECONDS = 0.2
 
@@ -107,7 +106,6 @@ class Server:
             (base / name).mkdir(parents=True, exist_ok=True)
         (base / "custom_nodes" / PACK_FOLDER).symlink_to(ROOT)
         shutil.copy(installation.folder / "input" / EXAMPLE_INPUT, base / "input")
-        shutil.copy(ROOT / "examples" / EXAMPLE_GIF, base / "input")
         (base / "input" / "clip.mp4").touch()  # the video template's, so that it opens without a word
         (base / "user/default/comfy.settings.json").write_text('{"Comfy.TutorialCompleted": true}')
         with socket.socket() as probe:
@@ -175,9 +173,8 @@ class Server:
     def _image(self, reference: dict) -> torch.Tensor:
         with urllib.request.urlopen(f"{self.url}/view?{urllib.parse.urlencode(reference)}", timeout=60) as answer:
             image = Image.open(io.BytesIO(answer.read()))
-        frames = np.stack([np.array(frame.convert("RGBA")) for frame in ImageSequence.Iterator(image)])
-        opaque = bool((frames[..., 3] == 255).all())  # parts of animated WebP's frames are transparent in the file
-        return torch.from_numpy(frames[..., :3] if opaque else frames).float() / 255
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        return torch.from_numpy(np.array(image))[None].float() / 255
 
     def _wait(self) -> None:
         end = time.monotonic() + _START_SECONDS
