@@ -104,6 +104,6 @@ def add_refine_option(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="steps of gradient descent through the decoder: 10 bring colours and texture much closer to the style and "
-        "keep more of the photo, each takes several times as long as the decoder (default: %(default)s)",
+        help="steps of gradient descent after the decoder: 10 bring colours and texture much closer to the style, each "
+        "takes several times as long as the decoder (default: %(default)s)",
     )
