@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=CLUSTERS, help="(default: the file in weights)")
     parser.add_argument("--patches", type=Path, help="picture of the strongest patches, a row for each cluster")
     options = parser.parse_args()
-    stylizer = Stylizer.load(device="cpu")
+    stylizer = Stylizer.load(device="cpu", pair="vgg19")
     running = RunningCorrelations()
     count = 0
     for _, pixels in pictures(options.folders, (SIDE,)):

@@ -156,8 +156,8 @@ def run_once(form: str, size: int, precision: str) -> None:
 @torch.inference_mode()
 def compare(size: int, rounds: int, precision: str, microast_folder: str | None) -> None:
     content, style = pictures(size)
-    textbook, exact = Textbook(), Stylizer.load(device="cpu")
-    ours = Stylizer.load(device="cpu", precision=precision)
+    textbook, exact = Textbook(), Stylizer.load(device="cpu", pair="vgg19")
+    ours = Stylizer.load(device="cpu", precision=precision, pair="vgg19")
     dtype = next(ours.encoder.parameters()).dtype
     light = Stylizer.load(device="cpu", precision=precision, pair="light")
     known, light_known = ours.style(style), light.style(style)

@@ -62,7 +62,7 @@ PAINTED = {
 
 
 def main() -> None:
-    stylizer = Stylizer.load(device="cpu")
+    stylizer = Stylizer.load(device="cpu", pair="fine")  # its styles are VGG-19's, too
     photo = center_crop(load_picture(PHOTO).pixels[0, :, :448], SIDE)[None]
     paintings = Path(sys.argv[1]) if sys.argv[1:] else None
     styles = dict(read() if paintings is None else encoded(stylizer, paintings))

@@ -1,4 +1,4 @@
-"""One picture of both pairs side by side: photo, painting, the VGG-19 pair, it refined, the light pair.
+"""One picture of all pairs side by side: photo, painting, the fine pair, it refined, the VGG-19 pair, the light pair.
 
 python -m benchmarks.pairs OUT.jpg [PHOTO PAINTING ...] [--size 512] [--microast FOLDER]
 
@@ -40,10 +40,10 @@ def main() -> None:
     rows = rows or [tuple(EXAMPLES / name for name in row) for row in ROWS]
     squares = [[center_crop(load_picture(path).pixels[0], options.size)[None] for path in row] for row in rows]
     columns = dict(zip(("content", "style"), zip(*squares, strict=True), strict=True))
-    for pair in ("vgg19", "light"):
+    for pair in ("fine", "vgg19", "light"):
         stylizer = Stylizer.load(device="cpu", pair=pair)
         columns[pair] = [stylizer.stylize(content, style) for content, style in squares]
-        if pair == "vgg19":
+        if pair == "fine":
             columns["refined"] = [stylizer.stylize(content, style, refine=REFINED) for content, style in squares]
     if options.microast:
         network = microast(options.microast)

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..adain_core.errors import AdaINError, check_known
 from ..adain_core.method import channel_masks
 from ..adain_core.method.features import FEATURE_CHANNELS, Features
-from ..adain_core.method.style import Style, check_same_encoder
+from ..adain_core.method.style import Style
 from ..adain_core.models.channel_clusters import cluster as channels_of_cluster
 from ..adain_core.models.channel_clusters import clusters_for, load_clusters
 from .inputs import style_of
@@ -154,7 +154,7 @@ class ChannelMask:
             if content is None or style is None:
                 raise AdaINError(f"{choose_by}: expected content and style connected, found one missing")
             style = style_of(style)
-            check_same_encoder(content.encoder_id, style.encoder_id)
+            style = style.seen_by(content.encoder_id, channels)
             weights = channel_masks.by_difference(
                 content.statistics, style.statistics, count, choose_by == MOST, amount, others
             )

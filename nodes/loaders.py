@@ -82,8 +82,8 @@ class LoadEncoder:
     """Load VGG Encoder."""
 
     DESCRIPTION = (
-        "Loads an encoder. The pack brings VGG-19 and the light encoder; put other VGG encoders into models/adain, or "
-        "let them be fetched."
+        "Loads an encoder. The pack brings VGG-19, the fine and the light encoder; put other VGG encoders into "
+        "models/adain, or let them be fetched."
     )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["vgg", "vgg19", "adain encoder", "style transfer"]

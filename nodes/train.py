@@ -8,6 +8,7 @@ import torch
 
 from ..adain_core.errors import AdaINError
 from ..adain_core.method.features import STRIDE
+from ..adain_core.models.model_files import vgg_of_architecture
 from ..adain_core.models.vgg import VGGEncoder
 from ..adain_core.training.config import CHOICES, RANGES, TrainingConfig, with_regularizers
 from ..adain_core.training.optimization.schedule import SMALLEST_CROP
@@ -346,7 +347,7 @@ def _own_encoder(managed: host.ManagedModel) -> VGGEncoder:
     model = managed.model
     if not isinstance(model, VGGEncoder):
         raise AdaINError(f"encoder: expected a VGG encoder to train a decoder for, found the {model.architecture} one")
-    encoder = VGGEncoder(model.architecture)
+    encoder = vgg_of_architecture(model.architecture)
     encoder.load_state_dict(model.state_dict())
     encoder.fingerprint = model.fingerprint
     return encoder.to(host.compute_device())

@@ -17,9 +17,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--pair",
         choices=tuple(PAIRS),
         default=DEFAULT_PAIR,
-        help="bundled models: vgg19, or light, which is several times as fast (default: %(default)s)",
+        help="bundled models: fine keeps fine detail, vgg19 is the paper's, light is several times as fast (default: "
+        "%(default)s)",
     )
-    parser.add_argument("--encoder", metavar="FILE", help="encoder (safetensors); default: the pair's")
+    parser.add_argument(
+        "--encoder", metavar="FILE", help="encoder (safetensors); default: the pair's, or the decoder's"
+    )
     parser.add_argument("--decoder", metavar="FILE", help="decoder trained for the encoder; default: the pair's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
 

@@ -180,8 +180,7 @@ def _thumbnail(stylizer: Stylizer, style: Style, photo: str) -> Image.Image:
 
 
 def _pair_of(style: Style) -> str:
-    """The bundled pair that a style belongs to, or its encoder's fingerprint."""
-    for name, files in PAIRS.items():
-        if read_metadata(files.decoder).get("encoder") == style.encoder_id:
-            return name
-    return f"of another encoder, {style.encoder_id}"
+    """The bundled pairs that a style is for, or its encoder's fingerprint."""
+    ids = {name: read_metadata(files.decoder).get("encoder", "") for name, files in PAIRS.items()}
+    names = [name for name, id in ids.items() if f"/{style.encoder_id}".endswith(f"/{id}")]
+    return ", ".join(names) or f"of another encoder, {style.encoder_id}"

@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..errors import AdaINError
-from ..models.bundled import DEFAULT_ENCODER, DEFAULT_PAIR, PAIRS, load_pair
+from ..models.bundled import DEFAULT_ENCODER, PAIRS, bundled_pair, load_pair
 from ..models.decoder import Decoder
 from ..models.light import LightDecoder, LightEncoder
 from ..models.model_files import load_vgg, load_vgg_decoder
@@ -45,14 +45,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--pair",
         choices=tuple(PAIRS),
-        default=DEFAULT_PAIR,
-        help="vgg19: a decoder for --encoder; light: both networks of the light pair, with the bundled VGG-19 as the "
-        "judge (default: %(default)s)",
+        default="vgg19",
+        help="vgg19, fine: a decoder for --encoder; light: both networks of the light pair, with the bundled VGG-19 as "
+        "the judge (default: %(default)s)",
     )
     parser.add_argument(
         "--encoder",
         metavar="FILE",
-        help="encoder (safetensors); default: the bundled VGG-19; light: the one to start from, with --decoder",
+        help="encoder (safetensors); default: the bundled one; light: the one to start from, with --decoder",
     )
     parser.add_argument("--decoder", metavar="FILE", help="decoder to start from (default: new weights)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -89,6 +89,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     group = parser.add_argument_group("losses")
     _option(group, "content_weight", "of the content loss")
     _option(group, "style_weight", "of the style loss")
+    group.add_argument(
+        "--content-layers",
+        type=float,
+        nargs=4,
+        default=_DEFAULTS.content_layers,
+        metavar="W",
+        help="weights of relu1_1, relu2_1, relu3_1, relu4_1 in the content loss (default: 0 0 0 1)",
+    )
     group.add_argument(
         "--style-layers",
         type=float,
@@ -140,6 +148,7 @@ def run(options: argparse.Namespace) -> int | None:
     values |= {
         "crop_sizes": parse_crop_sizes(options.crop_sizes),
         "resize": tuple(options.resize),
+        "content_layers": tuple(options.content_layers),
         "style_layers": tuple(options.style_layers),
     }
     config = TrainingConfig(**values)
@@ -177,7 +186,7 @@ def _networks(
 ) -> tuple[VGGEncoder, Decoder | LightPair | None, Decoder | None]:
     """The encoder to train for, or the judge, what to start from, and the anchor."""
     if options.pair != "light":
-        vgg = load_vgg(options.encoder or DEFAULT_ENCODER)
+        vgg = load_vgg(options.encoder or bundled_pair(options.pair).encoder)
         start, anchor = (
             load_vgg_decoder(path, vgg.fingerprint) if path else None for path in (options.decoder, options.anchor)
         )

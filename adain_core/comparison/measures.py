@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError
+from ..method.features import deepest
 from ..method.losses import content_loss, style_terms
 from ..method.normalization import channel_statistics
 from ..models.vgg import VGGEncoder
@@ -29,7 +30,7 @@ def losses(vgg: VGGEncoder) -> Measure:
     def of(content: Tensor, style: Tensor) -> Callable[[Tensor], dict[str, float]]:
         device = next(vgg.parameters()).device
         with torch.inference_mode():
-            wanted = vgg(content.to(device))
+            wanted = deepest(vgg(content.to(device)))
             layers = [channel_statistics(tap) for tap in vgg.taps(style.to(device))]
 
         def measure(picture: Tensor) -> dict[str, float]:

@@ -8,12 +8,12 @@ from ..method.features import STRIDE
 from .tiling import MIN_TILE_SIZE
 
 # Peak of encoder or decoder beside its input, per pixel of the tile, in float32: the first block's pooled output, 64
-# bytes, and what it becomes, 32. Above it all the bands of `conv_chain` and Winograd's kernels, which do not grow
-# with the tile.
-BYTES_PER_PIXEL = 100
+# bytes, and what it becomes, 68 with the finer channels. Above it all the bands of `conv_chain` and Winograd's kernels,
+# which do not grow with the tile.
+BYTES_PER_PIXEL = 140
 BAND_BYTES = 400 << 20
 # The same and the image as bytes and floats, its features before and after AdaIN, and the result.
-WHOLE_BYTES_PER_PIXEL = 220
+WHOLE_BYTES_PER_PIXEL = 300
 # An image as a whole, from a file and to one: its bytes twice, and as floats itself, its result and a step in between.
 PICTURE_BYTES_PER_PIXEL = 64
 # Encoder or decoder by the modules' own forward, whose maps are whole: three of 64 channels (a convolution's input,
@@ -22,7 +22,7 @@ PLAIN_BYTES_PER_PIXEL = 1000
 # A pass forward and back through the encoder or the decoder, as in refining: per pixel of the tile.
 GRADIENT_BYTES_PER_PIXEL = 4000
 # What refining keeps of the whole image: picture, its gradient and rest; features, their offset, gradient and mean.
-REFINING_BYTES_PER_PIXEL = 250
+REFINING_BYTES_PER_PIXEL = 400
 # Matching the colours of an image as a whole: its coordinates in float64, sorted one axis after the other.
 COLOR_BYTES_PER_PIXEL = 320
 

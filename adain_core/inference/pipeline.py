@@ -124,7 +124,7 @@ def apply_style(
     Raises:
         AdaINError: features and style of different encoders, or anything `adain.adain` refuses.
     """
-    check_same_encoder(content.encoder_id, style.encoder_id)
+    style = style.seen_by(content.encoder_id, content.tensor.shape[1])
     if mask is not None:
         mask = _on_feature_grid(mask, content.size, content.tensor.shape[0])
     return apply_on_grid(content, style.to(content.tensor.device).statistics, alpha, channels, mask)
@@ -148,7 +148,7 @@ def apply_regions(
     Raises:
         AdaINError: as `apply_style`.
     """
-    check_same_encoder(content.encoder_id, *(style.encoder_id for style in styles))
+    styles = [style.seen_by(content.encoder_id, content.tensor.shape[1]) for style in styles]
     device, batch = content.tensor.device, content.tensor.shape[0]
     grids = [_on_feature_grid(mask, content.size, batch).to(device) for mask in masks]
     return regions_on_grid(content, [style.to(device).statistics for style in styles], shares(grids), alpha, channels)

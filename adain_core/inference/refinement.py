@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import AdaINError, check_batch
 from ..memory import budget
 from ..method.adain import adain, nonempty
-from ..method.features import TAPS, Features
+from ..method.features import TAPS, Features, deepest
 from ..method.loss_gradients import content_gradient, style_gradient
 from ..method.normalization import Statistics, channel_statistics
 from ..method.running_statistics import RunningStatistics
@@ -90,19 +90,24 @@ def refinement_goals(
     weight = alpha if channels is None else alpha * float(channels.float().mean())
     goals = []
     for style, mask in applications:
-        layers = style.layers()
+        *layers, last = style.layers()
+        layers.append(_relu4_1(last))
         region = None if mask is None else nonempty(mask)
         content = None if target.shallow is None else target.shallow(region)
         if weight < 1:
             if content is None:
                 raise AdaINError("refine: expected features that come from VGG Encode, since alpha is below 1")
-            found = target.statistics
+            found = _relu4_1(target.statistics)
             if region is not None:
                 positions = to_feature_grid(region, target.size).to(target.tensor.device)
-                found = channel_statistics(target.tensor, nonempty(positions))
+                found = channel_statistics(deepest(target.tensor), nonempty(positions))
             layers = [*(_between(c, s, weight) for c, s in zip(content, layers, strict=False)), found]
         goals.append(RefinementGoal(layers, mask, content))
     return goals
+
+
+def _relu4_1(statistics: Statistics) -> Statistics:
+    return Statistics(*map(deepest, statistics))
 
 
 def _between(content: Statistics, style: Statistics, weight: float) -> Statistics:
@@ -284,7 +289,7 @@ class _Objective:
         self, taps: Sequence[Tensor], seen: Sequence[Tensor], running: list[list[RunningStatistics]], tile: Tile
     ) -> list[Tensor]:
         """The losses' gradients at the four layers' features of a tile; seen: the content's at the first three."""
-        target = self._target[(..., *tile.inner.positions)].to(taps[-1])
+        target = deepest(self._target)[(..., *tile.inner.positions)].to(taps[-1])
         pulls = [torch.zeros_like(tap) for tap in taps[:-1]]
         pulls.append(content_gradient(taps[-1], target, self._positions[-1]) * CONTENT_WEIGHTS[-1])
         for own, goal in zip(running, self._goals, strict=True):

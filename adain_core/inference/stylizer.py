@@ -64,10 +64,10 @@ class Stylizer:
         """Reads the models.
 
         Args:
-            encoder, decoder: safetensors files; None: those of the bundled pair.
+            encoder, decoder: safetensors files; None: see `bundled.load_pair`.
             device: where to compute; None: the best there is.
             precision: ``float32``, ``bfloat16``, ``float16``; ``auto``: float16 on CUDA, else float32.
-            pair: which bundled pair, ``vgg19`` or ``light``, see `bundled.PAIRS`.
+            pair: which bundled pair, ``vgg19``, ``fine`` or ``light``, see `bundled.PAIRS`.
 
         Raises:
             AdaINError: another pair, a file that cannot be read, or a decoder trained for another encoder.

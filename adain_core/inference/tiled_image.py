@@ -24,7 +24,6 @@ from ..method.normalization import Statistics
 from ..method.regions import shares
 from ..method.running_statistics import RunningStatistics
 from ..method.spatial_masks import to_size, where_visible
-from ..method.style import check_same_encoder
 from ..progress import ProgressCallback
 from .applications import Application, where_visible_only
 from .compositing import composite
@@ -146,7 +145,10 @@ def stylize_stream(
             "decoder: expected one without instance normalization, whose statistics are of the whole image, for an "
             "image in tiles; found one with it"
         )
-    check_same_encoder(stylizer.encoder.fingerprint, *(style.encoder_id for style, _ in applications))
+    encoder = stylizer.encoder
+    applications = [
+        Application(style.seen_by(encoder.fingerprint, encoder.feature_channels), mask) for style, mask in applications
+    ]
     if opacity is not None:
         applications = where_visible_only(applications, (opacity > 0).float())
     pending = [(style, mask) for style, mask in applications if mask is None or bool((mask > 0).any())]

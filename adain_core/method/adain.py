@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError, check_batch, check_finite
+from .features import FEATURE_CHANNELS
 from .normalization import Statistics, channel_statistics
 
 
@@ -31,7 +32,7 @@ def adain(
         content: features ``[B, C, H, W]``.
         style: statistics ``[B, C]`` or ``[1, C]`` each.
         alpha: content-style trade-off, 0..1.
-        channels: channel mask ``[C]`` or ``[B, C]``, weights 0..1; None: all 1.
+        channels: channel mask ``[C]`` or ``[B, C]``, weights 0..1; None: all 1. See `over_finer_channels`.
         mask: spatial mask ``[B, H, W]`` or ``[1, H, W]`` at the features' size, 0..1; None: all 1. The content's
             statistics are computed inside it. A sample whose mask is empty is returned unchanged.
         content_statistics: the content's statistics if they are known already; None: computed here.
@@ -51,6 +52,7 @@ def adain(
             f"style: expected statistics of {count} channels like the content, found {style.mean.shape[-1]}"
         )
     check_batch("style", style.mean.shape[0], batch)
+    channels = None if channels is None else over_finer_channels(channels, count)
     if channels is not None and (channels.shape[-1] != count or channels.ndim > 2):
         raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
     if channels is not None:
@@ -74,6 +76,20 @@ def adain(
     weight = mask[:, None]
     # base + mask * (scale * content + shift), in two fused passes
     return torch.addcmul(base, weight.to(content), _affine(content, scale, shift))
+
+
+def over_finer_channels(channels: Tensor, count: int) -> Tensor:
+    """A mask of VGG's channels, where more are behind them: those get its mean. Any other mask as it is.
+
+    Args:
+        channels: ``[C]`` or ``[B, C]``.
+        count: how many channels the features have.
+    """
+    more = count - FEATURE_CHANNELS
+    if channels.shape[-1] != FEATURE_CHANNELS or more <= 0:
+        return channels
+    mean = channels.float().mean(-1, keepdim=True).to(channels)
+    return torch.cat([channels, mean.expand(*channels.shape[:-1], more)], -1)
 
 
 def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

@@ -64,6 +64,11 @@ class Features(_Features):
         return Style(self.statistics, self.encoder_id, shallow=shallow)
 
 
+def deepest(features: Tensor) -> Tensor:
+    """Of features ``[B, C, ...]``, or their statistics, the channels of relu4_1, where others are behind them."""
+    return features[:, :FEATURE_CHANNELS]
+
+
 def feature_size(height: int, width: int) -> tuple[int, int]:
     """Height and width of the features of an image: ``ceil(H/8), ceil(W/8)``.
 

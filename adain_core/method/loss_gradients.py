@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .normalization import Statistics
 
-_SMALLEST_VARIANCE = 0.05  # added: a channel that hardly varies in the style would count without limit
+SMALLEST_VARIANCE = 0.05  # added: a channel that hardly varies in the style would count without limit
 
 
 def content_gradient(
@@ -27,7 +27,7 @@ def content_gradient(
     """
     gradient = (features - target) * (2 / (features.shape[1] * positions))
     if unit is not None:
-        gradient /= (unit.std.square() + _SMALLEST_VARIANCE)[..., None, None]
+        gradient /= (unit.std.square() + SMALLEST_VARIANCE)[..., None, None]
     return gradient if mask is None else gradient * mask[:, None]
 
 

@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .adain import adain
 from .fast_statistics import training_statistics
+from .loss_gradients import SMALLEST_VARIANCE
 from .normalization import Statistics, at_least_float32
 
 
@@ -25,6 +27,23 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
         target: AdaIN's output ``t``, the same shape.
     """
     return F.mse_loss(at_least_float32(features), at_least_float32(target))
+
+
+def stylized_content_loss(features: Tensor, content: Tensor, style: Statistics) -> Tensor:
+    """Eq. 12 at a layer before, ``mean((f_i(x) - AdaIN(f_i(c), s_i))^2 / (sigma_i^2 + e))``.
+
+    Measured in the style's deviations: layers, and channels, differ in size.
+
+    Args:
+        features: of the output at the layer, ``f_i(x)``, ``[B, C, H, W]``.
+        content: the content's there, ``f_i(c)``, the same shape.
+        style: the style's statistics there, ``[B, C]`` each.
+    """
+    with torch.no_grad():
+        content = at_least_float32(content)
+        unit = (style.std.square() + SMALLEST_VARIANCE).rsqrt()[..., None, None]
+        wanted = adain(content, style, content_statistics=training_statistics(content)) * unit
+    return F.mse_loss(at_least_float32(features) * unit, wanted)
 
 
 def style_terms(features: Sequence[Tensor], style: Sequence[Statistics]) -> list[Tensor]:

@@ -55,6 +55,23 @@ class Style:
         """The same style with its statistics on a device."""
         return replace(self, statistics=Statistics(*(s.to(device) for s in self.statistics)))
 
+    def seen_by(self, encoder_id: str, channels: int) -> Style:
+        """The same style for an encoder that is a part of its own, whose channels are the first of its channels.
+
+        The fingerprint of a fine encoder ends in ``/`` and that of the VGG in it, see `model_files`.
+
+        Args:
+            encoder_id: fingerprint of that encoder, or of its own.
+            channels: how many that encoder has.
+
+        Raises:
+            AdaINError: another encoder.
+        """
+        if not self.encoder_id.endswith(f"/{encoder_id}"):
+            check_same_encoder(encoder_id, self.encoder_id)
+            return self
+        return replace(self, statistics=Statistics(*(s[:, :channels] for s in self.statistics)), encoder_id=encoder_id)
+
     def part(self, samples: slice) -> Style:
         """Some of a batch of styles."""
         shallow = self.shallow
@@ -126,7 +143,7 @@ def combine(
     Raises:
         AdaINError: batches differ, or the styles come from different encoders.
     """
-    check_same_encoder(*(style.encoder_id for style in styles))
+    styles = in_common(styles)
     batch = max(style.batch for style in styles)
     names = names or [f"style {k}" for k in range(1, len(styles) + 1)]
     for name, style in zip(names, styles, strict=True):
@@ -136,6 +153,12 @@ def combine(
     if len(known) == len(styles):
         shallow = ShallowStatistics(lambda: [rule(layer) for layer in zip(*(k() for k in known), strict=True)])
     return Style(rule([style.statistics for style in styles]), styles[0].encoder_id, shallow=shallow)
+
+
+def in_common(styles: Sequence[Style]) -> list[Style]:
+    """The styles as the one encoder sees them that all have in common, see `Style.seen_by`; AdaINError without one."""
+    least = min((style.statistics.mean.shape[1], style.encoder_id) for style in styles)
+    return [style.seen_by(least[1], least[0]) for style in styles]
 
 
 def _part(statistics: Statistics, samples: slice) -> Statistics:

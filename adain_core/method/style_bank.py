@@ -8,7 +8,7 @@ import torch
 
 from ..errors import AdaINError
 from .normalization import Statistics
-from .style import ShallowStatistics, Style, check_same_encoder, mix
+from .style import ShallowStatistics, Style, in_common, mix
 
 
 def joined(styles: Sequence[Style]) -> Style:
@@ -23,7 +23,7 @@ def joined(styles: Sequence[Style]) -> Style:
     Raises:
         AdaINError: the styles come from different encoders.
     """
-    check_same_encoder(*(style.encoder_id for style in styles))
+    styles = in_common(styles)
     known = [style.shallow for style in styles if style.shallow is not None]
     shallow = None
     if len(known) == len(styles):

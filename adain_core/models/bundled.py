@@ -1,4 +1,4 @@
-"""The models the pack ships: two pairs of an encoder and its decoder."""
+"""The models the pack ships: pairs of an encoder and its decoder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..errors import check_known
 from .model_files import AnyDecoder, AnyEncoder, load_decoder, load_encoder, load_vgg
+from .tensor_files import read_metadata
 from .vgg import VGGEncoder
 
 _CORE = Path(__file__).resolve().parent.parent
@@ -23,10 +24,11 @@ class Pair(NamedTuple):
 
 PAIRS = {
     "vgg19": Pair(WEIGHTS / "vgg19_relu4_1.safetensors", WEIGHTS / "decoder_vgg19.safetensors"),
+    "fine": Pair(WEIGHTS / "fine_encoder.safetensors", WEIGHTS / "fine_decoder.safetensors"),
     "light": Pair(WEIGHTS / "light_encoder.safetensors", WEIGHTS / "light_decoder.safetensors"),
 }
-DEFAULT_PAIR = "vgg19"
-DEFAULT_ENCODER, DEFAULT_DECODER = PAIRS[DEFAULT_PAIR]
+DEFAULT_PAIR = "fine"
+DEFAULT_ENCODER, DEFAULT_DECODER = PAIRS["vgg19"]  # the paper's
 
 
 def bundled_pair(name: str) -> Pair:
@@ -38,13 +40,22 @@ def bundled_pair(name: str) -> Pair:
 def load_pair(
     encoder: str | Path | None = None, decoder: str | Path | None = None, pair: str = DEFAULT_PAIR
 ) -> tuple[AnyEncoder, AnyDecoder]:
-    """Encoder and decoder from safetensors files; None: those of the bundled pair.
+    """Encoder and decoder from safetensors files.
+
+    Args:
+        encoder: None: the bundled one that the decoder was trained for, or the pair's.
+        decoder: None: the pair's.
+        pair: the name of a bundled pair.
 
     Raises:
         AdaINError: no pair of that name; as `load_encoder` and `load_decoder`; the decoder must be trained for this
             encoder.
     """
     files = bundled_pair(pair)
+    if decoder is not None and encoder is None:
+        trained_for = read_metadata(decoder).get("encoder")
+        known = (each for each in PAIRS.values() if read_metadata(each.decoder).get("encoder") == trained_for)
+        encoder = next(known, files).encoder
     loaded = load_encoder(encoder or files.encoder)
     return loaded, load_decoder(decoder or files.decoder, loaded.fingerprint)
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from ..errors import AdaINError, check_known
 from ..method.features import FEATURE_CHANNELS
 from .bundled import WEIGHTS
+from .fine import FINE_CHANNELS
 
 CLUSTERS = WEIGHTS / "channel_clusters.json"
 
@@ -31,7 +32,7 @@ def load_clusters() -> Mapping[str, tuple[int, ...]]:
 
 def clusters_for(count: int) -> Mapping[str, tuple[int, ...]] | None:
     """The clusters for an encoder of so many channels; None for one that has none, such as the light encoder."""
-    return load_clusters() if count == FEATURE_CHANNELS else None
+    return load_clusters() if count in (FEATURE_CHANNELS, FINE_CHANNELS) else None
 
 
 def cluster(name: str, count: int = FEATURE_CHANNELS) -> tuple[int, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -74,15 +75,19 @@ class Decoder(nn.Module):
         Raises:
             AdaINError: the features have another shape, or are not those of an image of that size.
         """
-        x = check_features(features, size)
+        x, joined = self.parts(check_features(features, size, self.feature_channels))
         last = len(self.c) - 1
         for k in range(len(self.c)):
-            x = self.convolve(k, x)
+            x = self.convolve(k, x if k not in joined else torch.cat([x, joined[k]], 1))
             if k < last:
                 if self.normalization != "none":
                     x = self.n[k](x)
                 x = F.relu(x, inplace=True)
         return x if size is None else x[..., : size[0], : size[1]]
+
+    def parts(self, features: Tensor) -> tuple[Tensor, Mapping[int, Tensor]]:
+        """What the first convolution is given, and what others are given beside their own input, by their number."""
+        return features, {}
 
     def convolve(self, k: int, x: Tensor) -> Tensor:
         """Convolution k alone, with padding, and with upsampling before it where there is one."""

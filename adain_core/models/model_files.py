@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import AdaINError, about
 from ..files import atomic_write
 from .decoder import Decoder
+from .fine import FINE, FineDecoder, FineEncoder
 from .light import LIGHT, LightDecoder, LightEncoder
 from .tensor_files import FORMAT, check_state, read_safetensors, storable
 from .vgg import VGGEncoder
@@ -39,8 +40,15 @@ def fingerprint(state: Mapping[str, Tensor], architecture: str) -> str:
 
 
 def encoder_fingerprint(encoder: AnyEncoder) -> str:
-    """`fingerprint` of an encoder's weights as they are now."""
-    return fingerprint(encoder.state_dict(), encoder.architecture)
+    """`fingerprint` of an encoder's weights as they are now.
+
+    Of a fine one with that of the VGG-19 in it behind it, ``fine/vgg``: its styles are that one's, too.
+    """
+    own = fingerprint(encoder.state_dict(), encoder.architecture)
+    if not isinstance(encoder, FineEncoder):
+        return own
+    vgg = {name: weight for name, weight in encoder.state_dict().items() if name.startswith("c.")}
+    return f"{own}/{fingerprint(vgg, 'vgg19')}"
 
 
 def save_model(
@@ -78,7 +86,7 @@ def load_encoder(path: str | Path) -> AnyEncoder:
     _check_kind(path, metadata, "encoder")
     architecture = metadata.get("architecture", "vgg19")
     with about(path):
-        encoder: AnyEncoder = LightEncoder() if architecture == LIGHT else VGGEncoder(architecture)
+        encoder: AnyEncoder = LightEncoder() if architecture == LIGHT else vgg_of_architecture(architecture)
     _fill(encoder, state, path)
     encoder.fingerprint = encoder_fingerprint(encoder)
     return encoder
@@ -125,10 +133,22 @@ def load_decoder(path: str | Path, encoder_id: str | None = None) -> AnyDecoder:
     architecture = metadata.get("architecture", "vgg19")
     normalization = metadata.get("normalization", "none")
     with about(path):
-        decoder: AnyDecoder = LightDecoder() if architecture == LIGHT else Decoder(architecture, normalization)
+        decoder: AnyDecoder = (
+            LightDecoder() if architecture == LIGHT else decoder_of_architecture(architecture, normalization)
+        )
     _fill(decoder, state, path)
     decoder.trained_for = trained_for
     return decoder
+
+
+def vgg_of_architecture(architecture: str) -> VGGEncoder:
+    """A VGG encoder of that architecture with weights to be filled in; AdaINError if there is none."""
+    return FineEncoder() if architecture == FINE else VGGEncoder(architecture)
+
+
+def decoder_of_architecture(architecture: str, normalization: str = "none") -> Decoder:
+    """A decoder for that VGG encoder, with weights to be filled in; AdaINError if there is none."""
+    return FineDecoder() if architecture == FINE else Decoder(architecture, normalization)
 
 
 def _kind(model: nn.Module) -> str:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ..errors import AdaINError, about
+from ..method.features import FEATURE_CHANNELS
 from ..method.style import Style
 from ..method.style_bank import row
 from .bundled import WEIGHTS
@@ -47,11 +48,13 @@ def read_styles(path: str | Path, encoder_id: str | None = None) -> Style:
     name, number = _split(path)
     style = load_style(find_style(name))
     with about(name):
-        if encoder_id not in (None, style.encoder_id):
+        try:
+            style = style if encoder_id is None else style.seen_by(encoder_id, FEATURE_CHANNELS)
+        except AdaINError:
             raise AdaINError(
                 "expected a style of the encoder in use, found another encoder's; use the pair that it was made with "
                 "(--pair), or the painting itself"
-            )
+            ) from None
         return style if number is None else row(style, number)
 
 

@@ -90,6 +90,10 @@ class VGGEncoder(nn.Module):
         """
         return [x for k, x in self.layers(check_images(images)) if k in self.first_of_block]
 
+    def features(self, images: Tensor, taps: Sequence[Tensor]) -> Tensor:
+        """What AdaIN is given, of images and their `taps`: the last one."""
+        return taps[-1]
+
     def forward(self, images: Tensor) -> Tensor:
         """Features at relu4_1: ``[B, 3, H, W]`` RGB 0..1 to ``[B, 512, ceil(H/8), ceil(W/8)]``."""
         x = images

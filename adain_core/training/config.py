@@ -18,6 +18,7 @@ from .ranges import AT_LEAST_0, AT_LEAST_1, DECAY, POSITIVE, SEED, SHARE, WEIGHT
 
 STYLE_LOSSES = ("mean-std", "gram")
 OPTIMIZERS = ("adam", "muon")
+_PAPERS_CONTENT = (0.0, 0.0, 0.0, 1.0)
 # These may differ when a run is resumed: how long it goes on and what it writes. Another number of steps changes the
 # learning rate of the cosine schedule only.
 MAY_CHANGE = ("steps", "save_every", "preview_every", "keep")
@@ -54,6 +55,9 @@ class TrainingConfig:
             are computed once, which saves up to a seventh of the time. Of the light pair: how many times each crop, of
             content and of style, comes before others do (`pools.PooledPairs`).
         content_weight, style_weight: of eq. 11.
+        content_layers: weights of relu1_1, relu2_1, relu3_1 and relu4_1 inside the content loss. At the first three
+            the output shall have AdaIN of the content's features, measured in the style's deviations, as in refining
+            (`losses.stylized_content_loss`). The paper has the last alone.
         style_layers: weights of relu1_1, relu2_1, relu3_1 and relu4_1 inside the style loss.
         style_loss: ``mean-std`` (eq. 13) or ``gram``.
         identity_share: share of the samples whose style is the content itself, which must come back unchanged.
@@ -89,6 +93,7 @@ class TrainingConfig:
     style_reuse: int = _within(AT_LEAST_1, 4)
     content_weight: float = _within(WEIGHT, 1.0)
     style_weight: float = _within(WEIGHT, 10.0)
+    content_layers: tuple[float, float, float, float] = _PAPERS_CONTENT
     style_layers: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     style_loss: str = _one_of(STYLE_LOSSES, "mean-std")
     identity_share: float = _within(SHARE, 0.0)
@@ -118,10 +123,10 @@ class TrainingConfig:
             self._expect(name, getattr(self, name) in allowed, str(allowed))
         for name, known in CHOICES.items():
             check_known(name, getattr(self, name), known)
-        layers = self.style_layers
-        self._expect(
-            "style_layers", len(layers) == len(TAPS) and all(w in WEIGHT for w in layers), "four numbers of at least 0"
-        )
+        for name in ("content_layers", "style_layers"):
+            layers = getattr(self, name)
+            fits = len(layers) == len(TAPS) and all(w in WEIGHT for w in layers)
+            self._expect(name, fits, "four numbers of at least 0")
         self._expect(
             "resize",
             SMALLEST_CROP <= self.resize[0] <= self.resize[1],
@@ -132,6 +137,7 @@ class TrainingConfig:
         identity = self.identity_share * (self.reconstruction_weight + self.feature_weight)
         self._expect("content_weight", any(terms) or identity > 0, "a loss with a weight above 0")
         if self.light:
+            self._expect("content_layers", self.content_layers == _PAPERS_CONTENT, "0 0 0 1 with the light pair")
             for name in ("feature_weight", "anchor_weight"):
                 self._expect(name, getattr(self, name) == 0, "0 with the light pair")
             self._expect("style_loss", self.style_loss == STYLE_LOSSES[0], f"{STYLE_LOSSES[0]} with the light pair")
@@ -160,8 +166,9 @@ class TrainingConfig:
             values = json.loads(text)
             conditioning = values.pop("conditioning", "adain")
             values["crop_sizes"] = tuple(tuple(entry) for entry in values["crop_sizes"])
-            for name in ("resize", "style_layers"):
-                values[name] = tuple(values[name])
+            for name in ("resize", "content_layers", "style_layers"):
+                if name in values:
+                    values[name] = tuple(values[name])
             config = cls(**values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AdaINError(f"expected a training configuration, found one that cannot be read ({error})") from None

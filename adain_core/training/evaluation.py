@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..method.adain import adain
+from ..method.features import deepest
 from ..method.losses import content_loss, style_terms
 from ..method.normalization import channel_statistics
 from ..models.bundled import vgg_of
@@ -70,7 +71,7 @@ def evaluate(
     for x, y in zip(torch.split(content, 1), torch.split(style, 1), strict=True):
         x, y = (image.to(device, memory_format=torch.channels_last) for image in (x, y))
         features, taps = encoder(x), vgg.taps(y)
-        target = wanted = adain(features, channel_statistics(taps[-1] if vgg is encoder else encoder(y)))
+        target = wanted = adain(features, channel_statistics(vgg.features(y, taps) if vgg is encoder else encoder(y)))
         if vgg is not encoder:
             wanted = adain(vgg(x), channel_statistics(taps[-1]))
         raw = decoder(target)
@@ -79,7 +80,9 @@ def evaluate(
         found = vgg.taps(output)
         terms = style_terms(found, [channel_statistics(tap) for tap in taps])
         outside = (raw != output).float().mean()
-        sums += torch.stack([content_loss(found[-1], wanted), *terms, psnr(again, x)[0], outside]).cpu().double()
+        sums += (
+            torch.stack([content_loss(found[-1], deepest(wanted)), *terms, psnr(again, x)[0], outside]).cpu().double()
+        )
         outputs.append(output.cpu())
         reconstructions.append(again.cpu())
     decoder.train(training)

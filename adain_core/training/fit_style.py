@@ -25,6 +25,7 @@ from ..errors import AdaINError
 from ..images.resize import scale
 from ..method.adain import adain
 from ..method.fast_statistics import training_statistics
+from ..method.features import deepest
 from ..method.normalization import Statistics, channel_statistics
 from ..method.style import ShallowStatistics, Style, check_same_encoder
 from ..models.bundled import vgg_of
@@ -126,8 +127,9 @@ def _fitted(
             for image in images:
                 # Scaled before the copy, so that no large image goes to the device.
                 pixels = _shrunk(check_images(image).float()).to(device).clone()
-                statistics.append([channel_statistics(tap) for tap in vgg.taps(pixels)])
-                starts.append([statistics[-1][-1] if vgg is encoder else channel_statistics(encoder(pixels))])
+                taps = vgg.taps(pixels)
+                statistics.append([channel_statistics(tap) for tap in taps])
+                starts.append([channel_statistics(vgg.features(pixels, taps) if vgg is encoder else encoder(pixels))])
                 tell()
             for content in contents:
                 pixels = _crop(check_images(content).float()).to(device).clone()
@@ -178,7 +180,7 @@ def _descent(
             for tap, goal in zip(taps, targets, strict=True)
             for value, aim in zip(training_statistics(tap), goal, strict=True)
         ]
-        return torch.stack(terms).sum(dim=0), (taps[-1] - target).square().flatten(1).mean(dim=1)
+        return torch.stack(terms).sum(dim=0), (taps[-1] - deepest(target)).square().flatten(1).mean(dim=1)
 
     before: list[tuple[Tensor, Tensor]] = []  # the losses with each content at the start
     for step in range(steps):

@@ -12,8 +12,15 @@ from torch import Tensor, nn
 from ..devices import parse_precision
 from ..method.adain import adain
 from ..method.fast_statistics import training_statistics
-from ..method.features import TAPS
-from ..method.losses import content_loss, gram_matrix, gram_style_terms, style_terms, weighted_sum
+from ..method.features import TAPS, deepest
+from ..method.losses import (
+    content_loss,
+    gram_matrix,
+    gram_style_terms,
+    style_terms,
+    stylized_content_loss,
+    weighted_sum,
+)
 from ..method.normalization import Statistics
 from ..models.decoder import Decoder
 from ..models.vgg import VGGEncoder
@@ -28,11 +35,13 @@ class _StyleTargets:
 
     Attributes:
         layers: at each tap the statistics (eq. 13) or the Gram matrices, of all images.
-        statistics: at relu4_1.
+        statistics: of what AdaIN is given.
+        shallow: at relu1_1, relu2_1 and relu3_1.
     """
 
     layers: list[Any]
     statistics: Statistics
+    shallow: list[Statistics]
 
 
 class Objective:
@@ -71,10 +80,11 @@ class Objective:
         autocast = torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32)
         with torch.no_grad():
             content = batch.content.to(self.dtype)
-            taps = self.encoder.taps(content) if len(identity) else [self.encoder(content)]
-            style = self._style_targets(batch, taps, identity, others)
+            taps = self.encoder.taps(content)
+            given = self.encoder.features(content, taps)
+            style = self._style_targets(batch, content, taps, identity, others)
             # The target is not rounded to the precision of the convolutions.
-            target = adain(taps[-1].float(), style.statistics)
+            target = adain(given.float(), style.statistics)
             with autocast:
                 anchor = self.anchor(target) if self.anchor is not None else None
         with autocast:
@@ -83,7 +93,11 @@ class Objective:
         output = output.float()
         terms: dict[str, tuple[float, Tensor]] = {}
         if features:
-            terms["content"] = (config.content_weight, content_loss(features[-1], target))
+            shallow = zip(config.content_layers, features[:-1], taps, style.shallow, strict=False)
+            near = [(w, stylized_content_loss(x, c, s)) for w, x, c, s in shallow if w > 0]
+            near.append((config.content_layers[-1], content_loss(features[-1], deepest(target))))
+            content_term = weighted_sum([term for _, term in near], [w for w, _ in near])
+            terms["content"] = (config.content_weight, content_term)
             layers = (gram_style_terms if config.style_loss == "gram" else style_terms)(features, style.layers)
             terms["style"] = (config.style_weight, weighted_sum(layers, config.style_layers))
             terms |= {f"style {tap}": (0.0, term) for tap, term in zip(TAPS, layers, strict=True)}
@@ -108,7 +122,7 @@ class Objective:
         return total, {"total": total.detach()} | {name: term.detach() for name, (_, term) in terms.items()}
 
     def _style_targets(
-        self, batch: Batch, content_taps: list[Tensor], identity: Tensor, others: Tensor
+        self, batch: Batch, content: Tensor, content_taps: list[Tensor], identity: Tensor, others: Tensor
     ) -> _StyleTargets:
         """Encodes the batch's style images, as few of them as possible.
 
@@ -117,19 +131,20 @@ class Objective:
         """
         if self._known is None or self._known[0] != batch.styles:
             self._known = None  # frees the memory before it is needed
-            fresh = self._describe(self.encoder.taps(batch.style[others].to(self.dtype))) if len(others) else None
+            images = batch.style[others].to(self.dtype)
+            fresh = self._describe(images, self.encoder.taps(images)) if len(others) else None
             self._known = (batch.styles, fresh)
         known = self._known[1]
         if known is not None and not len(identity):
             return known
-        same = self._describe([tap[identity] for tap in content_taps])
+        same = self._describe(content[identity], [tap[identity] for tap in content_taps])
         return same if known is None else _joined(known, same, torch.cat([others, identity]).argsort())
 
-    def _describe(self, taps: list[Tensor]) -> _StyleTargets:
-        statistics = training_statistics(taps[-1])
-        if self.config.style_loss == "gram":
-            return _StyleTargets([gram_matrix(tap) for tap in taps], statistics)
-        return _StyleTargets([*(training_statistics(tap) for tap in taps[:-1]), statistics], statistics)
+    def _describe(self, images: Tensor, taps: list[Tensor]) -> _StyleTargets:
+        given = training_statistics(self.encoder.features(images, taps))
+        *shallow, last = [training_statistics(tap) for tap in taps]
+        layers = [gram_matrix(tap) for tap in taps] if self.config.style_loss == "gram" else [*shallow, last]
+        return _StyleTargets(layers, given, shallow)
 
 
 def _joined(first: _StyleTargets, second: _StyleTargets, order: Tensor) -> _StyleTargets:
@@ -147,4 +162,5 @@ def _joined(first: _StyleTargets, second: _StyleTargets, order: Tensor) -> _Styl
             for a, b in zip(first.layers, second.layers, strict=True)
         ],
         join_statistics(first.statistics, second.statistics),
+        [join_statistics(a, b) for a, b in zip(first.shallow, second.shallow, strict=True)],
     )

@@ -14,7 +14,7 @@ from ..method.adain import adain
 from ..method.normalization import channel_statistics
 from ..method.style import check_same_encoder
 from ..models.decoder import Decoder
-from ..models.model_files import encoder_fingerprint, fingerprint
+from ..models.model_files import decoder_of_architecture, encoder_fingerprint, fingerprint
 from ..models.vgg import VGGEncoder
 from .config import TrainingConfig, training_precision
 from .data.image_sets import FolderOrFiles, TrainingImages
@@ -180,6 +180,6 @@ def _on_device(model: M, device: torch.device) -> M:
 
 
 def _frozen_copy(decoder: Decoder, device: torch.device) -> Decoder:
-    copy = Decoder(decoder.architecture, decoder.normalization)
+    copy = decoder_of_architecture(decoder.architecture, decoder.normalization)
     copy.load_state_dict(decoder.state_dict())
     return _on_device(copy, device).eval().requires_grad_(False)

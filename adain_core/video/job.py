@@ -22,7 +22,7 @@ from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
 from ..inference.refinement import check_refinement
 from ..method.adain import check_alpha
-from ..method.style import Style, check_same_encoder, check_style_size
+from ..method.style import Style, check_style_size
 from ..models.model_files import AnyDecoder, AnyEncoder, fingerprint
 from ..threads import prefetch
 from .animation import open_video
@@ -266,7 +266,7 @@ def _check_encoded(styles: Sequence[Tensor | Style], models: VideoModels, refine
         if not isinstance(style, Style):
             continue
         check_batch("style", style.batch, 1, "the video")
-        check_same_encoder(models.encoder.fingerprint, style.encoder_id)
+        style.seen_by(models.encoder.fingerprint, models.encoder.feature_channels)
         if preserve_color:
             raise AdaINError("preserve_color: expected style images, found an encoded style")
         if refine:

@@ -26,7 +26,7 @@ from ..method.content_statistics import content_statistics
 from ..method.features import Features
 from ..method.normalization import Statistics
 from ..method.spatial_masks import to_feature_grid
-from ..method.style import Style, check_same_encoder
+from ..method.style import Style
 from ..progress import ProgressCallback
 from .contrast import restore_contrast
 from .optical_flow import consistent, flow_both_ways, warp
@@ -94,7 +94,7 @@ class TemporalSmoother:
         Returns:
             Stylized features, and for each frame whether it begins a scene; the first one does.
         """
-        check_same_encoder(content.encoder_id, style.encoder_id)
+        style = style.seen_by(content.encoder_id, content.tensor.shape[1])
         region, empty = None, [False] * len(content.tensor)
         if mask is not None:
             region = to_feature_grid(mask, content.size).to(content.tensor.device)

@@ -108,9 +108,9 @@ VALUES = {
         *("content_astronaut.jpg", "content_chelsea.jpg", "content_coffee.jpg", "style_honeywave.jpg"),
         *("style_paint_brushes.jpg", "style_safe_landing.jpg", "style_starry_night.jpg", "style_tissue.jpg"),
     ],
-    ("AdaINStylize", "pair"): ["vgg19", "light"],
-    ("AdaINStylizeFrames", "pair"): ["vgg19", "light"],
-    ("AdaINStylizeVideo", "pair"): ["vgg19", "light"],
+    ("AdaINStylize", "pair"): ["vgg19", "fine", "light"],
+    ("AdaINStylizeFrames", "pair"): ["vgg19", "fine", "light"],
+    ("AdaINStylizeVideo", "pair"): ["vgg19", "fine", "light"],
     ("AdaINStyleFromImages", "style_folder"): ["no folder", "examples of this pack"],
     ("AdaINTrainDecoder", "content_folder"): ["examples of this pack"],
     ("AdaINTrainDecoder", "style_folder"): ["examples of this pack"],
@@ -218,10 +218,10 @@ def test_graph_equals_core(nodes, models, photo, painting):
     style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
     features = run(nodes["AdaINApply"], content=content, style=style, alpha=0.7)
     image = run(nodes["AdaINDecode"], decoder=decoder, features=features)
-    expected = Stylizer.load(device="cpu").stylize(photo.movedim(3, 1), painting.movedim(3, 1), alpha=0.7)
+    expected = Stylizer.load(device="cpu", pair="vgg19").stylize(photo.movedim(3, 1), painting.movedim(3, 1), 0.7)
     assert image.shape == photo.shape
     torch.testing.assert_close(image.movedim(3, 1), expected, atol=1e-5, rtol=0)
-    one_node = run(nodes["AdaINStylize"], content=photo, style=painting, alpha=0.7)
+    one_node = run(nodes["AdaINStylize"], content=photo, style=painting, alpha=0.7, pair="vgg19")
     torch.testing.assert_close(one_node, image, atol=1e-5, rtol=0)
 
 

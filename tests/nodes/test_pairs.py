@@ -58,8 +58,8 @@ def test_the_pair_input(nodes, photo, painting, expected, node_id, more):
     inputs = {"content": photo, "style": painting, "alpha": 0.8, **more}
     found = run(nodes[node_id], **inputs, pair="light")
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
-    assert torch.equal(run(nodes[node_id], **inputs), run(nodes[node_id], **inputs, pair="vgg19"))
-    with pytest.raises(ValueError, match="pair: expected one of vgg19, light, found 'other'"):
+    assert torch.equal(run(nodes[node_id], **inputs), run(nodes[node_id], **inputs, pair="fine"))
+    with pytest.raises(ValueError, match="pair: expected one of vgg19, fine, light, found 'other'"):
         run(nodes[node_id], **inputs, pair="other")
 
 

@@ -46,7 +46,7 @@ def test_regions_equal_the_core(nodes, graph, left):
     found = run(nodes["AdaINDecode"], decoder=decoder, features=features).movedim(3, 1)
     pictures = [image.movedim(3, 1) for image in images]
     soft = feathered(left, (73, 88), 40)
-    expected = Stylizer.load(device="cpu").stylize(pictures[0], pictures[1:], masks=[1 - soft, soft])
+    expected = Stylizer.load(device="cpu", pair="vgg19").stylize(pictures[0], pictures[1:], masks=[1 - soft, soft])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 

@@ -44,6 +44,10 @@ class Layer:
         """Height (or width) of the output for that of the input."""
         return given
 
+    def part(self, samples: slice) -> Layer:
+        """The layer for some samples of the batch."""
+        return self
+
     def needs(self, rows: Rows, height: int) -> Rows:
         """The rows of an input of that height which those rows of the output depend on."""
         raise NotImplementedError
@@ -141,6 +145,51 @@ class MaxPool(Layer):
         return F.max_pool2d(x, 2, ceil_mode=True)
 
 
+class Tap(Layer):
+    """Leaves its input as it is, and writes a 1x1 convolution of it down.
+
+    Args:
+        weight: ``[C, channels, 1, 1]``.
+        out: where to, ``[B, C, height, width]``.
+    """
+
+    def __init__(self, weight: Tensor, out: Tensor) -> None:
+        self.weight, self.out = weight, out
+
+    def part(self, samples: slice) -> Tap:
+        return Tap(self.weight, self.out[samples])
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        return rows
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        self.out[:, :, rows[0] : rows[1]] = F.conv2d(x, self.weight)
+        return x
+
+
+class Join(Layer):
+    """Puts the channels of another map behind those of its input.
+
+    Args:
+        other: ``[B, C, height, width]``.
+    """
+
+    def __init__(self, other: Tensor) -> None:
+        self.other = other
+
+    def part(self, samples: slice) -> Join:
+        return Join(self.other[samples])
+
+    def channels(self, given: int) -> int:
+        return given + self.other.shape[1]
+
+    def needs(self, rows: Rows, height: int) -> Rows:
+        return rows
+
+    def __call__(self, x: Tensor, rows: Rows, height: int) -> Tensor:
+        return torch.cat([x, self.other[:, :, rows[0] : rows[1]]], 1)
+
+
 class PixelShuffle(Layer):
     """Groups of four channels as 2x2 pixels (Shi et al., arXiv:1609.05158)."""
 
@@ -215,9 +264,10 @@ def run_chain(layers: Sequence[Layer], x: Tensor, band_bytes: int | None = None)
     out = None
     for start in range(0, x.shape[0], group):
         samples = slice(start, start + group)
+        parts = [layer.part(samples) for layer in layers]
         for top in range(0, heights[-1], rows):
             bottom = min(top + rows, heights[-1])
-            band = _run_band(layers, x[samples], (top, bottom), heights)
+            band = _run_band(parts, x[samples], (top, bottom), heights)
             if out is None:
                 shape = (x.shape[0], band.shape[1], heights[-1], band.shape[3])
                 out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)

@@ -15,16 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from ...models.decoder import Decoder
+from ...models.fine import FineDecoder, FineEncoder, to_stride_8
 from ...models.light import LightDecoder, LightEncoder, shallow_of_features, shallow_of_map, to_whole_positions
 from ...models.model_files import AnyDecoder, AnyEncoder
 from ...models.vgg import VGGEncoder
 from .compiled import compiled
 from .conv_chain import (
     Convolution,
+    Join,
     Layer,
     MaxPool,
     PixelShuffle,
     StridedConvolution,
+    Tap,
     UpsampledConvolution,
     run_chain,
 )
@@ -80,6 +83,10 @@ def _derived(model: AnyEncoder | AnyDecoder) -> Callable[[Tensor], Tensor]:
         run = _light_encoder(model)
     elif isinstance(model, LightDecoder):
         run = _light_decoder(model)
+    elif isinstance(model, FineEncoder):
+        run = _fine_encoder(model)
+    elif isinstance(model, FineDecoder):
+        run = _fine_decoder(model)
     else:
         run = _in_a_row(_encoder_chains(model) if isinstance(model, VGGEncoder) else _decoder_chains(model))
     return compiled(run, next(model.parameters()).device) if model in _to_compile else run
@@ -152,5 +159,38 @@ def _light_decoder(decoder: LightDecoder) -> Callable[[Tensor], Tensor]:
             x = run_chain(block, x.relu()).add_(x)
         x = run_chain(to_stride_4, x.relu_())
         return run_chain(to_pixels, torch.cat([x, shallow_of_features(features)], 1))
+
+    return run
+
+
+def _fine_encoder(encoder: FineEncoder) -> Callable[[Tensor], Tensor]:
+    chains = _encoder_chains(encoder)
+    components = {2: encoder.p[0].weight, 1: encoder.p[1].weight}  # of relu3_1 and relu2_1, by their blocks
+
+    def run(x: Tensor) -> Tensor:
+        pixels, finer = x, {}
+        for block, chain in enumerate(chains):
+            weight = components.get(block)
+            if weight is not None:
+                finer[block] = torch.empty((x.shape[0], weight.shape[0], *x.shape[2:]), dtype=x.dtype, device=x.device)
+                chain = [chain[0], Tap(weight, finer[block]), *chain[1:]]
+            x = run_chain(chain, x)
+        return torch.cat([x, to_stride_8(finer[2], 4), to_stride_8(finer[1], 2), to_stride_8(pixels, 1)], 1)
+
+    return run
+
+
+def _fine_decoder(decoder: FineDecoder) -> Callable[[Tensor], Tensor]:
+    chains = _decoder_chains(decoder)
+    # The chains at strides 4 and 2 begin with the convolution after upsampling.
+    joining = {1: 2, 2: 6}
+
+    def run(features: Tensor) -> Tensor:
+        x, joined = decoder.parts(features)
+        for block, chain in enumerate(chains):
+            if block in joining:
+                chain = [chain[0], Join(joined[joining[block]]), *chain[1:]]
+            x = run_chain(chain, x)
+        return x.add_(decoder.pixels(features))
 
     return run

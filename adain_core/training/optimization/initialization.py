@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...models.decoder import Decoder
+from ...models.model_files import decoder_of_architecture
 from ..light_pair import LightPair
 
 # Mean and standard deviation the first outputs get: about those of photographs.
@@ -20,7 +21,7 @@ def new_decoder(architecture: str, normalization: str, seed: int) -> Decoder:
     """A decoder with PyTorch's default initialization from that seed; the process's random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Decoder(architecture, normalization)
+        return decoder_of_architecture(architecture, normalization)
 
 
 @torch.no_grad()
@@ -33,11 +34,12 @@ def scale_to_unit_variance(decoder: Decoder, features: Tensor) -> None:
 
     Args:
         decoder: changed in place.
-        features: a batch of what it will be given, ``[B, 512, h, w]``.
+        features: a batch of what it will be given, ``[B, C, h, w]``.
     """
-    x = features
+    x, joined = decoder.parts(features)
     last = len(decoder.c) - 1
     for k, convolution in enumerate(decoder.c):
+        x = torch.cat([x, joined[k]], 1) if k in joined else x
         convolution.bias.zero_()
         y = decoder.convolve(k, x)
         scale = (_IMAGE_STD if k == last else 1.0) / y.std().clamp(min=1e-6)

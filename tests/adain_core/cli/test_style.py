@@ -82,7 +82,7 @@ def test_list_and_show(folder, capsys):
     assert main(["style", "show", "munch_scream", "-o", str(picture)]) == 0
     shown = capsys.readouterr().out
     assert "author: Edvard Munch" in shown
-    assert "pair: vgg19" in shown
+    assert "pair: vgg19, fine" in shown
     assert "layers: 4" in shown
     with Image.open(picture) as image:
         assert image.size == (96, 96)

@@ -282,7 +282,7 @@ def test_the_style_of_a_part(files, stylizer):
 def test_channels_by_name_and_number(files, stylizer):
     status, out = stylize(files, "starry_night.png", "--channels", "rough texture, dark spots:0.5, 0-15:0.25")
     assert status == 0
-    weights = torch.zeros(512)
+    weights = torch.zeros(1088)
     weights[list(cluster("rough texture"))] = 1
     weights[list(cluster("dark spots"))] = 0.5
     weights[:16] = 0.25

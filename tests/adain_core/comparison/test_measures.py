@@ -10,7 +10,8 @@ from adain_core.comparison.measures import as_saved, judge, load_judge, losses, 
 from adain_core.errors import AdaINError
 from adain_core.images.files import load_picture
 from adain_core.images.resize import center_crop
-from adain_core.models.bundled import load_pair
+from adain_core.models.bundled import DEFAULT_ENCODER
+from adain_core.models.model_files import load_vgg
 
 JUDGE = """
 def features(images):
@@ -33,7 +34,7 @@ def photo(examples):
 
 @pytest.fixture(scope="module")
 def vgg():
-    return load_pair()[0]
+    return load_vgg(DEFAULT_ENCODER)
 
 
 def test_losses(vgg, photo):

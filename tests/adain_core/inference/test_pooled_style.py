@@ -13,7 +13,7 @@ from adain_core.models.vgg import VGGEncoder
 
 @pytest.fixture(scope="module")
 def stylizer():
-    return Stylizer.load(device="cpu")
+    return Stylizer.load(device="cpu", pair="vgg19")
 
 
 SIZES = ((40, 64), (33, 23), (72, 48))

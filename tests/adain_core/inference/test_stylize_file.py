@@ -176,7 +176,7 @@ def test_a_large_style_stays_within_the_memory_allowed(stylize, tmp_path):
 
 def test_a_large_style_as_it_is(stylize, monkeypatch, capsys):
     monkeypatch.setattr(stylize_file, "resident_memory", lambda: 600 << 20)
-    assert stylize("out.png", "--style-size", "0", "--max-memory", "1004.4M")[0] == 2
+    assert stylize("out.png", "--style-size", "0", "--max-memory", "1004.8M")[0] == 2
     assert "style size: expected a size for" in capsys.readouterr().err
 
 

@@ -135,7 +135,7 @@ def test_style_of_another_encoder(stylizer):
 
 @pytest.mark.parametrize("normalization", ["instance", "batch"])
 def test_statistics_of_the_whole_image_are_not_taken_in_tiles(normalization):
-    bundled = Stylizer.load(device="cpu")
+    bundled = Stylizer.load(device="cpu", pair="vgg19")
     decoder = Decoder(normalization=normalization).eval().requires_grad_(False)
     decoder.trained_for = bundled.encoder.fingerprint
     stylizer = Stylizer(bundled.encoder, decoder, "cpu")

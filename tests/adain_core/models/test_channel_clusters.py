@@ -23,7 +23,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def stylizer():
-    return Stylizer.load(device="cpu")
+    return Stylizer.load(device="cpu", pair="vgg19")
 
 
 def test_every_channel_is_in_one_cluster(stylizer):

@@ -133,10 +133,16 @@ def test_the_bundled_files_are_a_pair_of_at_most_3_mb():
         assert metadata["license"] == "MIT"
 
 
+def test_a_decoder_brings_its_encoder():
+    for files in PAIRS.values():
+        encoder, decoder = load_pair(decoder=files.decoder)
+        assert encoder.fingerprint == decoder.trained_for
+
+
 def test_pairs_do_not_mix():
     with pytest.raises(AdaINError, match="expected a decoder trained for this encoder"):
-        load_pair(decoder=DEFAULT_DECODER, pair="light")
+        load_pair(PAIRS["light"].encoder, DEFAULT_DECODER)
     with pytest.raises(AdaINError, match="expected a decoder trained for this encoder"):
         load_pair(encoder=DEFAULT_ENCODER, pair="light")
-    with pytest.raises(AdaINError, match="pair: expected one of vgg19, light, found 'heavy'"):
+    with pytest.raises(AdaINError, match="pair: expected one of vgg19, fine, light, found 'heavy'"):
         load_pair(pair="heavy")

@@ -7,7 +7,7 @@ import torch
 
 from adain_core import AdaINError, Style, load_style, save_style
 from adain_core.method.normalization import Statistics
-from adain_core.models.bundled import DEFAULT_DECODER
+from adain_core.models.bundled import PAIRS
 from adain_core.models.style_files import THUMBNAIL_SIZE, load_thumbnail
 from adain_core.models.style_library import LIBRARY, find_style, is_style_file, read_style
 from adain_core.models.tensor_files import read_metadata
@@ -27,8 +27,8 @@ def test_each_says_what_it_is_and_can_be_refined_toward(path):
     style = load_style(path)
     assert set(style.info) == {"name", "author", "license"}
     assert style.info["license"].startswith(("public domain", "CC0"))
-    assert style.encoder_id == read_metadata(DEFAULT_DECODER)["encoder"]
-    assert [layer.mean.shape[1] for layer in style.layers()] == [64, 128, 256, 512]
+    assert style.encoder_id == read_metadata(PAIRS["fine"].decoder)["encoder"]
+    assert [layer.mean.shape[1] for layer in style.layers()] == [64, 128, 256, 1088]
     picture = load_thumbnail(path)
     assert picture is not None
     assert max(picture.size) == THUMBNAIL_SIZE

@@ -37,7 +37,12 @@ def test_defaults_are_the_papers():
 
 
 def test_json_and_back():
-    config = TrainingConfig(crop_sizes=((0, 64), (10, 128)), resize=(128, 512), style_layers=(1.5, 1.2, 0.8, 1.0))
+    config = TrainingConfig(
+        crop_sizes=((0, 64), (10, 128)),
+        resize=(128, 512),
+        content_layers=(0.5, 1, 2, 1),
+        style_layers=(1.5, 1.2, 0.8, 1.0),
+    )
     assert TrainingConfig.from_json(config.to_json()) == config
 
 
@@ -71,6 +76,8 @@ def test_other_text_is_refused(text):
         ("identity_share", 1.5),
         ("range_weight", -1.0),
         ("style_weight", float("inf")),
+        ("content_layers", (0, 0, 1)),
+        ("content_layers", (0, 0, -1, 1)),
         ("style_layers", (1, 1, 1)),
         ("style_layers", (1, 1, 1, -1)),
         ("resize", (512, 256)),
@@ -117,7 +124,13 @@ def test_resuming_may_change_length_and_files_only():
     for field in fields(TrainingConfig):
         if field.name in MAY_CHANGE:
             continue
-        other = {"style_layers": (2, 1, 1, 1), "resize": (256, 512), "crop_sizes": ((0, 128),), "augment_styles": True}
+        other = {
+            "content_layers": (1, 1, 1, 1),
+            "style_layers": (2, 1, 1, 1),
+            "resize": (256, 512),
+            "crop_sizes": ((0, 128),),
+            "augment_styles": True,
+        }
         other |= {"style_loss": "gram", "optimizer": "muon", "schedule": "cosine", "normalization": "batch"}
         other |= {"precision": "float32"}
         value = other.get(field.name, getattr(saved, field.name) + 0.5 if field.type == "float" else 3)

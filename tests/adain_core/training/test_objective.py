@@ -68,6 +68,20 @@ def test_gram_and_layer_weights(encoder, decoder, batch):
     torch.testing.assert_close(objective(decoder, batch)[0], expected)
 
 
+@pytest.mark.parametrize("weights", [(0.0, 0.0, 0.0, 0.5), (0.3, 0.0, 2.0, 0.5)])
+def test_content_layers(encoder, decoder, batch, weights):
+    """At the first three layers AdaIN of the content's features, in the style's deviations."""
+    _, found, style, target = by_hand(encoder, decoder, batch)
+    terms = [weights[3] * content_loss(found[-1], target)]
+    for weight, x, c, s in zip(weights[:3], found, encoder.taps(batch.content), style, strict=False):
+        looks = channel_statistics(s)
+        error = (x - adaptive_instance_norm(c, looks)) / (looks.std.square() + 0.05).sqrt()[..., None, None]
+        terms.append(weight * error.square().mean())
+    expected = 3 * sum(terms) + 10 * style_loss(found, [channel_statistics(s) for s in style])
+    objective = Objective(encoder, config(content_weight=3.0, content_layers=weights))
+    torch.testing.assert_close(objective(decoder, batch)[0], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_every_guard_with_its_weight(encoder, decoder, batch):
     output, found, style, target = by_hand(encoder, decoder, batch)
     chosen, others = torch.tensor([1]), torch.tensor([0, 2, 3])
