@@ -54,17 +54,18 @@ def refined(module, given, **options):
 
 
 def test_graph_and_one_node_equal_the_core(pack, module, graph, photo, painting):
-    expected = Stylizer.load(device="cpu").stylize(photo.movedim(3, 1), painting.movedim(3, 1), alpha=0.6, refine=2)
+    stylizer = Stylizer.load(device="cpu", pair="vgg19")
+    expected = stylizer.stylize(photo.movedim(3, 1), painting.movedim(3, 1), alpha=0.6, refine=2)
     image = refined(module, graph(alpha=0.6), steps=2, alpha=0.6)
     torch.testing.assert_close(image.movedim(3, 1), expected, atol=1e-4, rtol=0)
     with torch.inference_mode():
-        (one_node,) = pack.NODE_CLASS_MAPPINGS["AdaINStylize"]().stylize(photo, painting, 0.6, refine=2)
+        (one_node,) = pack.NODE_CLASS_MAPPINGS["AdaINStylize"]().stylize(photo, painting, 0.6, refine=2, pair="vgg19")
     torch.testing.assert_close(one_node, image, atol=1e-4, rtol=0)
 
 
 def test_without_a_decoder_it_changes_the_pixels(module, graph, photo, painting):
     given = graph() | {"decoder": None}
-    stylizer = Stylizer.load(device="cpu")
+    stylizer = Stylizer.load(device="cpu", pair="vgg19")
     style = stylizer.style(painting.movedim(3, 1), layers=True)
     target = apply_style(stylizer.encode(photo.movedim(3, 1)), style)
     goals = refinement_goals(target, [Application(style)])

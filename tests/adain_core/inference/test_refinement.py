@@ -40,7 +40,7 @@ _TILE = 97 * 120  # pixels: more than any tile of 64 has here with its halo, few
 
 @pytest.fixture(scope="module")
 def stylizer():
-    return Stylizer.load(device="cpu")
+    return Stylizer.load(device="cpu", pair="vgg19")
 
 
 @pytest.fixture(scope="module")

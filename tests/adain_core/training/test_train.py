@@ -53,5 +53,5 @@ def test_it_takes_the_bundled_encoder_and_says_what_to_know_first(tmp_path, capl
     folders = write_pictures(tmp_path / "content", 4), write_pictures(tmp_path / "style", 3, seed=1)
     with caplog.at_level(logging.WARNING):
         decoder = train(*folders, tmp_path / "run", TINY)
-    assert decoder.trained_for == Stylizer.load(device="cpu").encoder.fingerprint
+    assert decoder.trained_for == Stylizer.load(device="cpu", pair="vgg19").encoder.fingerprint
     assert "4 steps from new weights will leave grey pictures" in caplog.text
