@@ -96,7 +96,7 @@ def test_little_memory_gives_the_same(stylize, tmp_path, monkeypatch, arguments)
     )  # of this process: whatever other tests left
     in_parts = []
     monkeypatch.setattr(stylize_file, "stylize_stream", spy(stylize_file.stylize_stream, in_parts))
-    status, small = stylize("small.png", *arguments, "--max-memory", "1168M" if "light" in arguments else "1164M")
+    status, small = stylize("small.png", *arguments, "--max-memory", "1168M" if "light" in arguments else "1166M")
     assert status == 0
     assert in_parts
     with Image.open(plain) as one, Image.open(small) as other:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from adain_core.errors import AdaINError
 from adain_core.method.normalization import Statistics
 from adain_core.method.style import ShallowStatistics, Style
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import DEFAULT_DECODER, PAIRS
 from adain_core.models.style_files import load_style, load_thumbnail, save_style
 from adain_core.models.tensor_files import read_metadata, read_safetensors
 
@@ -78,11 +78,11 @@ def test_a_style_with_a_broken_thumbnail_can_be_used(style, path, text):
     assert load_style(path).encoder_id == style.encoder_id
 
 
-def test_the_style_of_1_0_0_that_the_pack_brings(examples):
+def test_the_style_that_the_examples_bring(examples):
     path = examples / "styles" / "starry_night.safetensors"
     style = load_style(path)
     assert style.batch == 1
-    assert style.encoder_id == read_metadata(DEFAULT_ENCODER)["fingerprint"]
+    assert style.encoder_id == read_metadata(PAIRS["fine"].encoder)["fingerprint"]
     assert style.info["name"]
     assert max(load_thumbnail(path).size) == 96
 
