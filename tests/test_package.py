@@ -55,7 +55,7 @@ def test_the_wheel_holds_the_core_its_weights_and_nothing_else(wheel):
         names = archive.namelist()
         weights = {name: archive.read(name) for name in names if name.startswith("adain_core/weights/")}
     sources = {f"adain_core/{path.relative_to(ROOT / 'adain_core').as_posix()}" for path in core_files()}
-    pairs = ("decoder_vgg19", "light_decoder", "light_encoder", "vgg19_relu4_1")
+    pairs = ("decoder_vgg19", "fine_decoder", "fine_encoder", "light_decoder", "light_encoder", "vgg19_relu4_1")
     styles = [f"styles/{path.name}" for path in (ROOT / "weights" / "styles").iterdir()]
     files = ("README.md", "channel_clusters.json", *(f"{name}.safetensors" for name in pairs), *styles)
     assert weights == {f"adain_core/weights/{name}": (ROOT / "weights" / name).read_bytes() for name in files}
