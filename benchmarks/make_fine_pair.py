@@ -2,9 +2,9 @@
 
     python -m benchmarks.make_fine_pair PHOTOS -o FOLDER
 
-The encoder is the bundled VGG-19 with principal components of relu3_1 and relu2_1 over 150 of the photos;
-other photos give other components, so another fingerprint. The decoder is the bundled one; what is new in it is 0, so
-that it paints what the bundled one does: ``train --pair fine --decoder FOLDER/fine_decoder.safetensors``.
+The encoder is the bundled VGG-19 with principal components of relu3_1 and relu2_1 over 150 of the photos; other photos
+give other components, so another fingerprint. The decoder is the bundled one; what is new in it is 0, so that it paints
+what the bundled one does: ``train --pair fine --decoder FOLDER/fine_decoder.safetensors``.
 """
 
 from __future__ import annotations
