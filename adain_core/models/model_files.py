@@ -148,7 +148,11 @@ def vgg_of_architecture(architecture: str) -> VGGEncoder:
 
 def decoder_of_architecture(architecture: str, normalization: str = "none") -> Decoder:
     """A decoder for that VGG encoder, with weights to be filled in; AdaINError if there is none."""
-    return FineDecoder() if architecture == FINE else Decoder(architecture, normalization)
+    if architecture != FINE:
+        return Decoder(architecture, normalization)
+    if normalization != "none":
+        raise AdaINError(f"normalization: expected none with the fine encoder, found {normalization}")
+    return FineDecoder()
 
 
 def _kind(model: nn.Module) -> str:
