@@ -10,6 +10,7 @@ from ..adain_core.method.features import FEATURE_CHANNELS, Features
 from ..adain_core.method.style import Style
 from ..adain_core.models.channel_clusters import cluster as channels_of_cluster
 from ..adain_core.models.channel_clusters import clusters_for, load_clusters
+from ..adain_core.models.fine import FINE_CHANNELS
 from .inputs import style_of
 from .types import CATEGORY, CHANNELS, FEATURES, FEATURES_OR_STYLE
 
@@ -34,7 +35,7 @@ class ChannelMask:
 
     @classmethod
     def INPUT_TYPES(cls):
-        last = FEATURE_CHANNELS - 1
+        largest = FINE_CHANNELS - 1
         weight = {"min": 0.0, "max": 1.0, "step": 0.01}
         return {
             "required": {
@@ -49,13 +50,13 @@ class ChannelMask:
                 "amount": ("FLOAT", {**weight, "default": 1.0, "tooltip": "Weight of the chosen channels."}),
             },
             "optional": {
-                "first": ("INT", {"default": 0, "min": 0, "max": last, "tooltip": "range: the first channel."}),
+                "first": ("INT", {"default": 0, "min": 0, "max": largest, "tooltip": "range: the first channel."}),
                 "last": (
                     "INT",
                     {
-                        "default": last,
+                        "default": FEATURE_CHANNELS - 1,
                         "min": 0,
-                        "max": last,
+                        "max": largest,
                         "tooltip": "range: the last channel; beyond the encoder's last one: that one.",
                     },
                 ),
@@ -71,7 +72,7 @@ class ChannelMask:
                     {
                         "default": 256,
                         "min": 0,
-                        "max": FEATURE_CHANNELS,
+                        "max": FINE_CHANNELS,
                         "tooltip": "differ most / least, random: how many channels.",
                     },
                 ),

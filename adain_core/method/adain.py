@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AdaINError, check_batch, check_finite
-from .features import FEATURE_CHANNELS
+from .channel_masks import over_finer_channels
 from .normalization import Statistics, channel_statistics
 
 
@@ -32,7 +32,8 @@ def adain(
         content: features ``[B, C, H, W]``.
         style: statistics ``[B, C]`` or ``[1, C]`` each.
         alpha: content-style trade-off, 0..1.
-        channels: channel mask ``[C]`` or ``[B, C]``, weights 0..1; None: all 1. See `over_finer_channels`.
+        channels: channel mask ``[C]`` or ``[B, C]``, weights 0..1, see `channel_masks.over_finer_channels`; None:
+            all 1.
         mask: spatial mask ``[B, H, W]`` or ``[1, H, W]`` at the features' size, 0..1; None: all 1. The content's
             statistics are computed inside it. A sample whose mask is empty is returned unchanged.
         content_statistics: the content's statistics if they are known already; None: computed here.
@@ -76,20 +77,6 @@ def adain(
     weight = mask[:, None]
     # base + mask * (scale * content + shift), in two fused passes
     return torch.addcmul(base, weight.to(content), _affine(content, scale, shift))
-
-
-def over_finer_channels(channels: Tensor, count: int) -> Tensor:
-    """A mask of VGG's channels, where more are behind them: those get its mean. Any other mask as it is.
-
-    Args:
-        channels: ``[C]`` or ``[B, C]``.
-        count: how many channels the features have.
-    """
-    more = count - FEATURE_CHANNELS
-    if channels.shape[-1] != FEATURE_CHANNELS or more <= 0:
-        return channels
-    mean = channels.float().mean(-1, keepdim=True).to(channels)
-    return torch.cat([channels, mean.expand(*channels.shape[:-1], more)], -1)
 
 
 def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

@@ -168,7 +168,7 @@ def combine(first: Tensor, second: Tensor, how: str, blend: float = 0.5) -> Tens
     """Two channel masks as one: their product, maximum, minimum, sum clamped to 1, or something between them.
 
     Args:
-        first, second: ``[C]`` weights 0..1.
+        first, second: ``[C]`` weights 0..1; one of VGG's channels alone as `over_finer_channels` has it.
         how: one of `COMBINATIONS`.
         blend: for ``blend``, how much of the second, 0..1: ``(1 - blend) * first + blend * second``.
 
@@ -176,9 +176,10 @@ def combine(first: Tensor, second: Tensor, how: str, blend: float = 0.5) -> Tens
         AdaINError: another ``how`` or ``blend``, or masks of different numbers of channels.
     """
     check_known("combine", how, COMBINATIONS)
+    count = max(len(first), len(second))
+    first, second = over_finer_channels(first, count), over_finer_channels(second, count).to(first)
     if first.shape != second.shape:
         raise AdaINError(f"combine: expected two masks of {len(first)} channels, found one of {len(second)}")
-    second = second.to(first)
     if how == "blend":
         if not 0 <= blend <= 1:
             raise AdaINError(f"blend: expected a number from 0 to 1, found {blend}")
@@ -188,6 +189,20 @@ def combine(first: Tensor, second: Tensor, how: str, blend: float = 0.5) -> Tens
     if how == "add":
         return (first + second).clamp(max=1)
     return torch.maximum(first, second) if how == "maximum" else torch.minimum(first, second)
+
+
+def over_finer_channels(channels: Tensor, count: int) -> Tensor:
+    """A mask of VGG's channels, where more are behind them: those get its mean. Any other mask as it is.
+
+    Args:
+        channels: ``[C]`` or ``[B, C]``.
+        count: how many channels the features have.
+    """
+    more = count - FEATURE_CHANNELS
+    if channels.shape[-1] != FEATURE_CHANNELS or more <= 0:
+        return channels
+    mean = channels.float().mean(-1, keepdim=True).to(channels)
+    return torch.cat([channels, mean.expand(*channels.shape[:-1], more)], -1)
 
 
 def _check_range(first: int, last: int, found: str, count: int) -> None:

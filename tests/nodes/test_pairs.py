@@ -79,6 +79,18 @@ def test_channel_masks_have_the_encoders_channels(nodes, encoder, photo, paintin
     assert not torch.allclose(features.tensor[:, 64:], content.tensor[:, 64:])
 
 
+def test_channel_masks_reach_the_finer_channels(nodes, photo):
+    encoder = run(nodes["AdaINEncoderLoader"], encoder_name="fine_encoder.safetensors")
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    node = nodes["AdaINChannelMask"]
+    finer = run(node, choose_by="range", amount=1.0, first=512, last=1087, content=content)
+    assert finer.tolist() == [0.0] * 512 + [1.0] * 576
+    assert run(node, choose_by="random", amount=1.0, count=1088, content=content).sum() == 1088
+    vggs = run(node, choose_by="range", amount=1.0, first=0, last=255)
+    both = run(node, choose_by="range", amount=1.0, first=512, last=1087, content=content, combine_with=vggs)
+    assert both.tolist() == [0.0] * 512 + [0.5] * 576
+
+
 def test_a_decoder_is_not_trained_for_the_light_encoder_alone(pack, nodes, encoder, tmp_path, monkeypatch):
     host = sys.modules[f"{pack.__name__}.nodes.host"]
     monkeypatch.setattr(host, "save_folder", lambda kind: tmp_path)
