@@ -49,7 +49,13 @@ def run(options: argparse.Namespace) -> None:
         raise AdaINError(
             "import: expected --encoder FILE with a decoder, so that it is never used with another encoder"
         )
-    metadata["encoder"] = load_vgg(options.encoder).fingerprint
+    encoder = load_vgg(options.encoder)
+    if encoder.feature_channels != model.feature_channels:
+        raise AdaINError(
+            f"{options.encoder}: expected the encoder of this decoder, whose features have {model.feature_channels} "
+            f"channels, found one of {encoder.feature_channels}"
+        )
+    metadata["encoder"] = encoder.fingerprint
     save_model(options.output, model, metadata, dtype)
     print(f"{options.output}: {model.architecture} decoder for the encoder {metadata['encoder']}")
 

@@ -6,6 +6,7 @@ from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from adain_core.cli.main import main
+from adain_core.models.bundled import PAIRS
 from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.models.tensor_files import read_metadata
@@ -43,6 +44,16 @@ def test_an_encoder_and_its_decoder(vgg, tmp_path, capsys):
     assert "expected --encoder FILE with a decoder" in capsys.readouterr().err
     assert main([*command, "--encoder", str(out)]) == 0
     assert load_decoder(tmp_path / "d.safetensors").trained_for == load_encoder(out).fingerprint
+
+
+def test_a_decoder_of_other_channels_than_its_encoder(tmp_path, capsys):
+    """It would pass for the encoder's own until it decodes."""
+    torch.save(nn.Sequential(*Decoder().c).state_dict(), tmp_path / "decoder.pth")
+    out = tmp_path / "d.safetensors"
+    assert main(["import", str(tmp_path / "decoder.pth"), "-o", str(out), "--encoder", str(PAIRS["fine"].encoder)]) == 2
+    told = "expected the encoder of this decoder, whose features have 512 channels, found one of 1088"
+    assert told in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
