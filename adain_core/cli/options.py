@@ -23,7 +23,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder", metavar="FILE", help="encoder (safetensors); default: the pair's, or the decoder's"
     )
-    parser.add_argument("--decoder", metavar="FILE", help="decoder trained for the encoder; default: the pair's")
+    parser.add_argument(
+        "--decoder", metavar="FILE", help="decoder trained for the encoder; default: the pair's, or the encoder's"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
 
 

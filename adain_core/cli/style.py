@@ -21,7 +21,7 @@ from ..inference.stylizer import Stylizer
 from ..method.style import Style, check_style_size, mix
 from ..method.style_arithmetic import extrapolate
 from ..method.style_bank import joined, row
-from ..models.bundled import PAIRS
+from ..models.bundled import pairs_for_styles_of
 from ..models.style_files import load_style, load_thumbnail, save_style
 from ..models.style_library import ENDING, LIBRARY, find_style, read_style, read_styles
 from ..models.tensor_files import read_metadata
@@ -181,6 +181,4 @@ def _thumbnail(stylizer: Stylizer, style: Style, photo: str) -> Image.Image:
 
 def _pair_of(style: Style) -> str:
     """The bundled pairs that a style is for, or its encoder's fingerprint."""
-    ids = {name: read_metadata(files.decoder).get("encoder", "") for name, files in PAIRS.items()}
-    names = [name for name, id in ids.items() if f"/{style.encoder_id}".endswith(f"/{id}")]
-    return ", ".join(names) or f"of another encoder, {style.encoder_id}"
+    return ", ".join(pairs_for_styles_of(style.encoder_id)) or f"of another encoder, {style.encoder_id}"

@@ -22,7 +22,7 @@ from ..method.loss_gradients import content_gradient, style_gradient
 from ..method.normalization import Statistics, channel_statistics
 from ..method.running_statistics import RunningStatistics
 from ..method.spatial_masks import to_feature_grid
-from ..method.style import check_same_encoder
+from ..method.style import check_same_encoder, vgg_id
 from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import VGGEncoder, check_images
 from ..progress import ProgressCallback, stage
@@ -85,11 +85,14 @@ def refinement_goals(
         alpha, channels: as AdaIN was given.
 
     Raises:
-        AdaINError: a style, or with w below 1 the content, whose statistics at the layers before are unknown.
+        AdaINError: a style of another VGG; a style, or with w below 1 the content, whose statistics at the layers
+            before are unknown.
     """
     weight = alpha if channels is None else alpha * float(channels.float().mean())
     goals = []
     for style, mask in applications:
+        # The layers are VGG's, also where it is in a fine encoder.
+        check_same_encoder(vgg_id(target.encoder_id), vgg_id(style.encoder_id))
         *layers, last = style.layers()
         layers.append(_relu4_1(last))
         region = None if mask is None else nonempty(mask)

@@ -178,9 +178,20 @@ def check_weights(weights: Sequence[float]) -> float:
     return sum(weights)
 
 
+def vgg_id(encoder_id: str) -> str:
+    """The fingerprint of the VGG in a fine encoder, see `Style.seen_by`; any other encoder's as it is."""
+    return encoder_id.rpartition("/")[2]
+
+
 def check_same_encoder(first: str, *others: str) -> None:
     """Raises AdaINError unless all fingerprints are equal: features, styles and decoder belong to one encoder."""
     for other in others:
+        if other.endswith(f"/{first}") or first.endswith(f"/{other}"):
+            raise AdaINError(
+                "encoder: expected everything to come from one encoder, found both the fine one and the VGG-19 in it; "
+                "take styles of VGG-19 again with the fine encoder, or use VGG-19 and its decoder (pair vgg19), for "
+                "which styles of both will do"
+            )
         if other != first:
             raise AdaINError(
                 f"encoder: expected everything to come from one encoder ({first}), found another ({other}); "

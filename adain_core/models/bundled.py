@@ -44,7 +44,7 @@ def load_pair(
 
     Args:
         encoder: None: the bundled one that the decoder was trained for, or the pair's.
-        decoder: None: the pair's.
+        decoder: None: the bundled one of the encoder, or the pair's.
         pair: the name of a bundled pair.
 
     Raises:
@@ -53,11 +53,24 @@ def load_pair(
     """
     files = bundled_pair(pair)
     if decoder is not None and encoder is None:
-        trained_for = read_metadata(decoder).get("encoder")
-        known = (each for each in PAIRS.values() if read_metadata(each.decoder).get("encoder") == trained_for)
-        encoder = next(known, files).encoder
+        encoder = _pair_of(read_metadata(decoder).get("encoder", ""), files).encoder
     loaded = load_encoder(encoder or files.encoder)
-    return loaded, load_decoder(decoder or files.decoder, loaded.fingerprint)
+    return loaded, load_decoder(decoder or _pair_of(loaded.fingerprint, files).decoder, loaded.fingerprint)
+
+
+def _pair_of(encoder_id: str, otherwise: Pair) -> Pair:
+    """The bundled pair of that encoder; the other one where there is none."""
+    return next((pair for pair in PAIRS.values() if _trained_for(pair) == encoder_id), otherwise)
+
+
+def _trained_for(pair: Pair) -> str:
+    """The fingerprint of a pair's encoder."""
+    return read_metadata(pair.decoder).get("encoder", "")
+
+
+def pairs_for_styles_of(encoder_id: str) -> list[str]:
+    """The names of the bundled pairs that take styles of that encoder, see `Style.seen_by`."""
+    return [name for name, pair in PAIRS.items() if f"/{encoder_id}".endswith(f"/{_trained_for(pair)}")]
 
 
 def vgg_of(encoder: AnyEncoder) -> VGGEncoder:

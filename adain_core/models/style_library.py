@@ -9,7 +9,7 @@ from ..errors import AdaINError, about
 from ..method.features import FEATURE_CHANNELS
 from ..method.style import Style
 from ..method.style_bank import row
-from .bundled import WEIGHTS
+from .bundled import WEIGHTS, pairs_for_styles_of
 from .style_files import load_style
 
 LIBRARY = WEIGHTS / "styles"
@@ -51,10 +51,11 @@ def read_styles(path: str | Path, encoder_id: str | None = None) -> Style:
         try:
             style = style if encoder_id is None else style.seen_by(encoder_id, FEATURE_CHANNELS)
         except AdaINError:
-            raise AdaINError(
-                "expected a style of the encoder in use, found another encoder's; use the pair that it was made with "
-                "(--pair), or the painting itself"
-            ) from None
+            pairs = " or ".join(pairs_for_styles_of(style.encoder_id))
+            found = "another encoder's; use the encoder and decoder that it was made with"
+            if pairs:
+                found = f"one for --pair {pairs}; use that"
+            raise AdaINError(f"expected a style of the encoder in use, found {found}, or the painting itself") from None
         return style if number is None else row(style, number)
 
 

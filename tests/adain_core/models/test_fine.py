@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,7 @@ from adain_core.models.channel_clusters import clusters_for
 from adain_core.models.fine import FineDecoder, FineEncoder
 from adain_core.models.model_files import load_vgg, load_vgg_decoder
 from adain_core.training.evaluation import psnr
+from adain_core.training.optimization.initialization import new_decoder
 from tests.adain_core.pictures import write_pictures
 
 
@@ -198,8 +201,48 @@ def test_a_style_is_vgg_19s_too(stylizer, pictures):
     for both in (mix([fine, plain], [1, 3]), joined([fine, plain])):
         assert both.encoder_id == vgg.encoder.fingerprint
         assert both.statistics.mean.shape[1] == 512
+    told = "expected everything to come from one encoder, found both the fine one and the VGG-19 in it"
+    for wrong in (
+        lambda: stylizer.stylize(photo, plain),
+        lambda: stylizer.stylize(photo, [fine, plain]),
+        lambda: stylizer.decode(vgg.encode(photo)),
+        lambda: vgg.decode(stylizer.encode(photo)),
+    ):
+        with pytest.raises(AdaINError, match=told):
+            wrong()
+
+
+def test_an_encoder_alone_brings_its_decoder_and_a_decoder_its_encoder():
+    for files in PAIRS.values():
+        both = [load_pair(encoder=files.encoder), load_pair(decoder=files.decoder)]
+        assert len({(encoder.fingerprint, decoder.trained_for) for encoder, decoder in both}) == 1
+        assert both[0][0].architecture == both[0][1].architecture
+    with pytest.raises(AdaINError, match="expected a decoder trained for this encoder"):
+        load_pair(PAIRS["light"].encoder, PAIRS["fine"].decoder)
+
+
+@pytest.mark.parametrize("normalization", ["instance", "batch"])
+def test_ablations_of_normalization_are_of_vgg_19s_decoder(normalization):
+    with pytest.raises(AdaINError, match=f"normalization: expected none with the fine encoder, found {normalization}"):
+        new_decoder("fine", normalization, 0)
+
+
+def test_channel_masks_combine_with_those_of_vggs_channels(stylizer, pictures):
+    """As AdaIN takes them: the channels behind VGG's get the mask's mean."""
+    short, whole = channel_masks.from_range(0, 127), torch.rand(1088)
+    expected = torch.minimum(torch.cat([short, torch.full((576,), 0.25)]), whole)
+    for each in ((short, whole), (whole, short)):
+        assert torch.equal(channel_masks.combine(*each, "minimum"), expected)
+
+
+def test_refining_toward_a_style_of_another_encoder(stylizer, pictures):
+    """Its layers would have the same shapes."""
+    photo, painting = pictures
+    style = stylizer.style(painting, layers=True)
+    target = apply_style(stylizer.encode(photo), style)
+    assert refinement_goals(target, [(style.seen_by(style.encoder_id.split("/")[1], 512), None)])
     with pytest.raises(AdaINError, match="expected everything to come from one encoder"):
-        stylizer.stylize(photo, plain)
+        refinement_goals(target, [(replace(style, encoder_id="another"), None)])
 
 
 def test_statistics_are_those_of_all_channels(stylizer, pictures):

@@ -86,8 +86,18 @@ def test_a_name_without_ending_is_the_librarys_unless_a_file_has_it(tmp_path, mo
     assert not is_style_file(name)
 
 
-def test_a_style_of_another_encoder():
-    with pytest.raises(AdaINError, match=f"{PATHS[0].name}: expected a style of the encoder in use, found another"):
-        read_style(PATHS[0].name, "another")
+def test_a_style_of_another_encoder(tmp_path):
     own = load_style(PATHS[0]).encoder_id
+    of_vgg = tmp_path / "old.safetensors"
+    save_style(of_vgg, load_style(PATHS[0]).seen_by(own.split("/")[1], 512))
+    for path, encoder_id, found in (
+        (PATHS[0].name, "another", "one for --pair vgg19 or fine; use that"),
+        (of_vgg, own, "one for --pair vgg19; use that"),
+        (tmp_path / "strange.safetensors", own, "another encoder's; use the encoder and decoder that it was made with"),
+    ):
+        if "strange" in str(path):
+            save_style(path, Style(Statistics(torch.ones(1, 512), torch.ones(1, 512)), "another"))
+        told = f"expected a style of the encoder in use, found {found}, or the painting itself"
+        with pytest.raises(AdaINError, match=told):
+            read_style(path, encoder_id)
     assert read_style(PATHS[0].name, own).encoder_id == own
