@@ -15,9 +15,8 @@ from ..errors import AdaINError
 from ..files import atomic_write
 from .pyav import import_av
 from .reader import VideoInfo
-from .writer import MAX_CRF, segment_pictures
+from .writer import ANIMATIONS, MAX_CRF, segment_pictures
 
-ANIMATIONS = (".gif", ".webp")
 _Picture = Any  # PyAV's frame, in RGBA
 _HUNDREDTHS, _MILLISECONDS = 100, 1000  # of a second, in which GIF and WebP count
 _SHORTEST = 2  # hundredths; browsers show a GIF's frame that is shorter for ten

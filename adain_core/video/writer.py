@@ -27,6 +27,7 @@ _Stream = Any
 _Packet = Any
 
 WRITABLE = (".mp4", ".mov", ".mkv")
+ANIMATIONS = (".gif", ".webp")  # of `animation_writer`
 SEGMENT_SUFFIX = ".nut"  # keeps any time base and time stamps exactly, if they are not negative
 _SHIFT = 1 << 32  # added to time stamps in segments: decoding times begin before the first frame
 MAX_CRF = 51
@@ -50,7 +51,8 @@ def check_container(path: str | Path, source: Path, info: VideoInfo) -> None:
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
         raise AdaINError(
-            f"{path}: expected a name ending in {', '.join(WRITABLE)} (or .gif, .webp), found {path.suffix or 'none'}"
+            f"{path}: expected a name ending in {', '.join(WRITABLE)} (or {', '.join(ANIMATIONS)}), "
+            f"found {path.suffix or 'none'}"
         )
     av = import_av()
     # Some sound is refused only when the file ends, so a little of it is tried.
