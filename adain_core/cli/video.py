@@ -120,6 +120,8 @@ def run(options: argparse.Namespace) -> None:
     )
     if job.reader.remark:
         print(f"warning: {options.source}: {job.reader.remark}", file=sys.stderr)
+    if options.compile and stylizer.device.type == "cpu":
+        print("warning: --compile: on a processor the first frame takes a minute, and little is won", file=sys.stderr)
     with tqdm(desc="video", unit=" frames", initial=job.done, total=job.total) as bar:
         job.run(lambda done, total: bar.update(done - bar.n))
         bar.total = bar.n

@@ -149,6 +149,17 @@ def test_mistakes_are_one_line(arguments, message, tmp_path, monkeypatch, capsys
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_compiling_on_a_processor_says_that_it_takes_its_time(examples, tmp_path, monkeypatch, capsys):
+    compiled = []
+    monkeypatch.setattr(video_job, "compile_from_now_on", compiled.append)
+    source = write_clip(tmp_path / "clip.mp4", 2)
+    arguments = ["video", source, "munch_scream", "--device", "cpu", "-o", tmp_path / "out.mp4"]
+    for more, said in ((["--compile"], 1), ([], 0)):
+        assert main([*map(str, arguments), *more]) == 0
+        assert capsys.readouterr().err.count("warning: --compile: ") == said
+    assert len(compiled) == 2
+
+
 def test_a_sound_track_of_an_unknown_kind_is_left_out(examples, tmp_path, capsys):
     """Two tracks, the second one's codec renamed to one that nobody knows."""
     source = write_clip(tmp_path / "clip.mp4", 3, sound=None)
