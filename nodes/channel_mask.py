@@ -23,8 +23,9 @@ class ChannelMask:
     """AdaIN Channel Mask."""
 
     DESCRIPTION = (
-        "Chooses which feature channels (VGG has 512) take the style: by what they respond to, a range, a list with "
-        "weights, those in which content and style differ most or least, or at random."
+        "Chooses which feature channels take the style: by what they respond to, a range, a list with weights, those "
+        "in which content and style differ most or least, or at random. VGG-19 has 512 of them, the fine encoder 1088: "
+        "these 512 and finer ones behind them."
     )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["feature channels", "channel weights", "style transfer"]
@@ -35,7 +36,7 @@ class ChannelMask:
 
     @classmethod
     def INPUT_TYPES(cls):
-        largest = FINE_CHANNELS - 1
+        last = FINE_CHANNELS - 1  # of the encoder that has most
         weight = {"min": 0.0, "max": 1.0, "step": 0.01}
         return {
             "required": {
@@ -50,14 +51,15 @@ class ChannelMask:
                 "amount": ("FLOAT", {**weight, "default": 1.0, "tooltip": "Weight of the chosen channels."}),
             },
             "optional": {
-                "first": ("INT", {"default": 0, "min": 0, "max": largest, "tooltip": "range: the first channel."}),
+                "first": ("INT", {"default": 0, "min": 0, "max": last, "tooltip": "range: the first channel."}),
                 "last": (
                     "INT",
                     {
-                        "default": FEATURE_CHANNELS - 1,
+                        "default": last,
                         "min": 0,
-                        "max": largest,
-                        "tooltip": "range: the last channel; beyond the encoder's last one: that one.",
+                        "max": last,
+                        "tooltip": "range: the last channel. Beyond the encoder's last one (511 of VGG-19, 1087 of the "
+                        "fine encoder): that one.",
                     },
                 ),
                 "list": (
@@ -80,8 +82,8 @@ class ChannelMask:
                 "content": (
                     FEATURES,
                     {
-                        "tooltip": "differ most / least: the content. Else it only tells how many channels there are; "
-                        "without it as many as VGG has."
+                        "tooltip": "differ most / least: the content. Else it only tells how many channels there are. "
+                        "Without it the mask is of VGG-19's 512, and the finer ones of the fine encoder take its mean."
                     },
                 ),
                 "style": (FEATURES_OR_STYLE, {"tooltip": "differ most / least: the style."}),
@@ -93,8 +95,8 @@ class ChannelMask:
                 "cluster": (
                     [*load_clusters()],
                     {
-                        "tooltip": "cluster: what the channels respond to. The help page shows it in pictures. Of VGG "
-                        "only."
+                        "tooltip": "cluster: what the channels respond to. The help page shows it in pictures. Only "
+                        "VGG-19's 512 channels are in clusters."
                     },
                 ),
                 "seed": (
@@ -127,7 +129,7 @@ class ChannelMask:
         choose_by,
         amount,
         first=0,
-        last=FEATURE_CHANNELS - 1,
+        last=FINE_CHANNELS - 1,
         list="",
         count=256,
         others=0.0,

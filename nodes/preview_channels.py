@@ -45,6 +45,9 @@ class PreviewChannels:
         on, off, difference, gain = preview_channels(
             partial(execution.decode, decoder), content, style_of(style), channels
         )
-        chosen = int((channels > 0).sum())
-        host.show_text(node_id, f"{chosen} of {len(channels)} channels. The difference is shown {gain:.1f} times.")
+        shown = f"{int((channels > 0).sum())} of {len(channels)} channels"
+        finer = content.tensor.shape[1] - len(channels)
+        if finer > 0:
+            shown += f", and the mask's mean, {float(channels.mean()):.2f}, in the {finer} finer ones"
+        host.show_text(node_id, f"{shown}. The difference is shown {gain:.1f} times as strong.")
         return to_comfy(on), to_comfy(off), to_comfy(difference)

@@ -141,18 +141,20 @@ def style_mask(s: Stylizer) -> Image.Image:
 def channel_mask(s: Stylizer) -> Image.Image:
     content, style = s.encode(square("content_chelsea")), s.style(square("style_safe_landing"))
     both = content.statistics, style.statistics
+    count = s.encoder.feature_channels
+    half = count // 2
     masks = {
-        "range 0-511": channel_masks.from_range(0, 511),
-        "range 0-255": channel_masks.from_range(0, 255),
-        "differ most 256": channel_masks.by_difference(*both, 256),
-        "differ least 256": channel_masks.by_difference(*both, 256, most=False),
+        f"range 0-{count - 1}": channel_masks.from_range(0, count - 1, count=count),
+        "range 0-255": channel_masks.from_range(0, 255, count=count),
+        f"differ most {half}": channel_masks.by_difference(*both, half),
+        f"differ least {half}": channel_masks.by_difference(*both, half, most=False),
     }
     return row([s.decode(apply_style(content, style, channels=m)) for m in masks.values()], list(masks), columns=2)
 
 
-def channel_clusters(s: Stylizer) -> Image.Image:
-    """The patches of the example images that excite each cluster most, under its name."""
-    clusters = load_clusters()
+def channel_clusters(_: Stylizer) -> Image.Image:
+    """The patches of the example images that excite each cluster of VGG-19's channels most, under its name."""
+    s, clusters = Stylizer.load(device="cpu", pair="vgg19"), load_clusters()
     paths = [path for kind in ("content", "style") for path in sorted(EXAMPLES.glob(f"{kind}_*.jpg"))]
     images = list(enumerate(load_picture(path).pixels for path in paths))
     seen = [(k, scale_short_side(image, side)) for k, image in images for side in (224, 320, 448)]

@@ -1,4 +1,4 @@
-"""The light pair in the nodes: the same graph with other models, and the pair input of the nodes that do it all."""
+"""Other pairs in the nodes: the same graph with other models, and the pair input of the nodes that do it all."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_pair_input(nodes, photo, painting, expected, node_id, more):
 def test_channel_masks_have_the_encoders_channels(nodes, encoder, photo, painting):
     content, style = (run(nodes["AdaINVGGEncode"], encoder=encoder, image=image) for image in (photo, painting))
     node = nodes["AdaINChannelMask"]
-    rest = run(node, choose_by="range", amount=1.0, first=64, content=content)  # last is 511 by itself
+    rest = run(node, choose_by="range", amount=1.0, first=64, content=content)  # last is 1087 by itself
     assert rest.tolist() == [0.0] * 64 + [1.0] * 128
     listed = run(node, choose_by="list", amount=1.0, list="3:0.5, 191", style=style)
     assert (len(listed), listed[3], listed[191]) == (192, 0.5, 1)
@@ -79,16 +79,55 @@ def test_channel_masks_have_the_encoders_channels(nodes, encoder, photo, paintin
     assert not torch.allclose(features.tensor[:, 64:], content.tensor[:, 64:])
 
 
-def test_channel_masks_reach_the_finer_channels(nodes, photo):
+@pytest.fixture(scope="module")
+def fine(nodes, photo, painting):
+    """Content and style of the fine encoder."""
     encoder = run(nodes["AdaINEncoderLoader"], encoder_name="fine_encoder.safetensors")
-    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
+    return [run(nodes["AdaINVGGEncode"], encoder=encoder, image=image) for image in (photo, painting)]
+
+
+def test_all_channels_of_the_fine_encoder_can_be_chosen(nodes, fine):
+    content, style = fine
     node = nodes["AdaINChannelMask"]
-    finer = run(node, choose_by="range", amount=1.0, first=512, last=1087, content=content)
-    assert finer.tolist() == [0.0] * 512 + [1.0] * 576
-    assert run(node, choose_by="random", amount=1.0, count=1088, content=content).sum() == 1088
-    vggs = run(node, choose_by="range", amount=1.0, first=0, last=255)
-    both = run(node, choose_by="range", amount=1.0, first=512, last=1087, content=content, combine_with=vggs)
-    assert both.tolist() == [0.0] * 512 + [0.5] * 576
+    offered = node.INPUT_TYPES()["optional"]
+    assert [offered[name][1]["max"] for name in ("first", "last", "count")] == [1087, 1087, 1088]
+    assert run(node, choose_by="range", amount=1.0, content=content).tolist() == [1.0] * 1088
+    assert run(node, choose_by="range", amount=1.0).tolist() == [1.0] * 512
+    most = run(node, choose_by="differ most", amount=1.0, count=600, content=content, style=style)
+    assert (len(most), most.sum()) == (1088, 600)
+    finer = run(node, choose_by="range", amount=1.0, first=512, style=style)
+    features = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0, channels=finer)
+    assert torch.equal(features.tensor[:, :512], content.tensor[:, :512])
+    assert not torch.allclose(features.tensor[:, 512:], content.tensor[:, 512:])
+
+
+def test_a_mask_of_vggs_channels_combines_with_one_of_the_fine_encoders(nodes, fine):
+    """As AdaIN takes it: its mean in the finer channels."""
+    content, style = fine
+    node = nodes["AdaINChannelMask"]
+    vgg = run(node, choose_by="range", amount=1.0, last=127)
+    nothing = {"choose_by": "range", "amount": 0.0, "combine": "maximum"}
+    both = run(node, **nothing, content=content, combine_with=vgg)
+    assert both.tolist() == [1.0] * 128 + [0.0] * 384 + [0.25] * 576
+    given = {"content": content, "style": style, "alpha": 1.0}
+    expected = run(nodes["AdaINApply"], **given, channels=vgg).tensor
+    assert torch.equal(run(nodes["AdaINApply"], **given, channels=both).tensor, expected)
+
+
+@pytest.mark.parametrize(
+    ("connected", "said"),
+    [(False, "64 of 512 channels, and the mask's mean, 0.12, in the 576 finer ones."), (True, "64 of 1088 channels.")],
+)
+def test_the_preview_says_what_the_finer_channels_take(pack, nodes, fine, monkeypatch, connected, said):
+    content, style = fine
+    lines = []
+    host = sys.modules[f"{pack.__name__}.nodes.host"]
+    monkeypatch.setattr(host, "show_text", lambda node_id, *texts: lines.extend(texts))
+    known = {"content": content} if connected else {}
+    channels = run(nodes["AdaINChannelMask"], choose_by="range", amount=1.0, last=63, **known)
+    decoder = run(nodes["AdaINDecoderLoader"], decoder_name="fine_decoder.safetensors")
+    run(nodes["AdaINPreviewChannels"], decoder=decoder, content=content, style=style, channels=channels)
+    assert lines[0].startswith(f"{said} The difference is shown ")
 
 
 def test_a_decoder_is_not_trained_for_the_light_encoder_alone(pack, nodes, encoder, tmp_path, monkeypatch):
