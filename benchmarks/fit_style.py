@@ -1,6 +1,7 @@
 """What fitting a style brings, on photos that were not used in it: style and content loss against plain statistics.
 
-python -m benchmarks.fit_style --styles FILE ... --fit PHOTO ... --test PHOTO ... [--steps 60] [--save FOLDER]
+python -m benchmarks.fit_style --styles FILE ... --fit PHOTO ... --test PHOTO ... [--steps 60] [--pair vgg19]
+    [--save FOLDER]
 
 Each style image is fitted by itself, with the photos of --fit. The losses are the paper's: style (eq. 13) against the
 style image, content (eq. 12) against what AdaIN gives with the same style, means over the photos of --test, whose
@@ -21,6 +22,7 @@ from adain_core import Style, Stylizer, fit_style, save_style
 from adain_core.images.files import Picture, load_picture, save_picture
 from adain_core.images.resize import center_crop, scale_short_side
 from adain_core.inference.pipeline import apply_style
+from adain_core.method.features import deepest
 from adain_core.method.losses import content_loss, style_loss
 from adain_core.method.normalization import Statistics, channel_statistics
 
@@ -34,8 +36,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60, help="(default: %(default)s)")
     parser.add_argument("--size", type=int, default=256, help="of test photos, pixels (default: %(default)s)")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="for styles and pictures")
+    parser.add_argument("--pair", choices=("fine", "vgg19"), default="fine", help="(default: %(default)s)")
     options = parser.parse_args()
-    stylizer = Stylizer.load()
+    stylizer = Stylizer.load(pair=options.pair)
     contents = [load_picture(path).pixels for path in options.fit]
     tests = [center_crop(load_picture(path).pixels[0], options.size)[None] for path in options.test]
     print(f"{options.steps} steps, {len(contents)} photos to fit, {len(tests)} others, {stylizer.device}")
@@ -51,7 +54,7 @@ def main() -> None:
         seconds = time.perf_counter() - begun
         layers = fitted.layers()
         plain = stylizer.style(image)
-        wanted = [*layers[:-1], plain.statistics]
+        wanted = [*layers[:-1], Statistics(*map(deepest, plain.statistics))]
         before, after = (
             torch.tensor([measured(stylizer, test, style, wanted) for test in tests]).mean(dim=0)
             for style in (plain, fitted)
@@ -73,8 +76,8 @@ def measured(stylizer: Stylizer, photo: Tensor, style: Style, wanted: list[Stati
     content = stylizer.encode(photo)
     target = apply_style(content, style)
     taps = stylizer.encoder.taps(stylizer.decode(target))
-    structure = content_loss(normalized(taps[-1]), normalized(content.tensor))
-    return [float(style_loss(taps, wanted)), float(content_loss(taps[-1], target.tensor)), float(structure)]
+    structure = content_loss(normalized(taps[-1]), normalized(deepest(content.tensor)))
+    return [float(style_loss(taps, wanted)), float(content_loss(taps[-1], deepest(target.tensor))), float(structure)]
 
 
 def normalized(features: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """How much frames flicker, each stylized by itself and with temporal smoothing.
 
-python -m benchmarks.flicker [CLIP ...] [--frames 32] [--strength 0.5] [--flow farneback] [--refine 5]
+python -m benchmarks.flicker [CLIP ...] [--frames 32] [--strength 0.5] [--flow farneback] [--refine 5] [--pair vgg19]
 python -m benchmarks.flicker --made [--statistics-only]
 
 For each clip and style: the warping error between consecutive outputs (Lai et al., "Learning Blind Video Temporal
@@ -53,9 +53,10 @@ def main() -> None:
     parser.add_argument("--made", action="store_true", help="made clips instead")
     parser.add_argument("--statistics-only", action="store_true", help="smooth without flow")
     parser.add_argument("--refine", type=int, default=0, metavar="N", help="steps for each frame (default: 0)")
+    parser.add_argument("--pair", choices=("fine", "vgg19"), default="fine", help="(default: %(default)s)")
     options = parser.parse_args()
     measured_flow = optical_flow if options.flow == "farneback" else inverse_search
-    stylizer = Stylizer.load()
+    stylizer = Stylizer.load(pair=options.pair)
     start = "" if options.made else f" from frame {options.start}"
     print(f"{options.frames} frames{start}, {WIDTH} pixels wide, strength {options.strength};")
     print(f"warping error x 1000 ({options.flow}) and style loss: each frame by itself, smoothed, change\n")

@@ -1,7 +1,7 @@
 """What steps of refining bring: the paper's losses, a judge, seconds a step, peak memory.
 
 python -m benchmarks.refinement PAIRS.csv [--sizes 256 512] [--steps 5 10 20 50] [--precision bfloat16] [--judge FILE]
-    [--save FOLDER]
+    [--pair vgg19] [--save FOLDER]
 
 PAIRS.csv: lines of a photo's and a painting's path. The judge is a Python file with ``features(images)``,
 ``style_distance(output, style)`` and ``content_distance(output, content)`` of what that gives; lower is better.
@@ -15,6 +15,7 @@ import csv
 import resource
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from adain_core.images.resize import scale_short_side
 from adain_core.inference.applications import Application
 from adain_core.inference.pipeline import apply_style
 from adain_core.inference.refinement import refinement_goals
-from adain_core.method.features import STRIDE, Features
+from adain_core.method.features import STRIDE, Features, deepest
 from adain_core.method.losses import content_loss, style_terms
 from adain_core.method.normalization import Statistics
 
@@ -46,11 +47,13 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", help="(default: %(default)s)")
     parser.add_argument("--judge", type=Path, metavar="FILE")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="for the pictures")
+    parser.add_argument("--pair", choices=("fine", "vgg19"), default="fine", help="(default: %(default)s)")
     options = parser.parse_args()
     judge = None if options.judge is None else load_judge(options.judge)
-    stylizer = Stylizer.load(precision=options.precision)
+    stylizer = Stylizer.load(precision=options.precision, pair=options.pair)
     pairs = list(csv.reader(options.pairs.open()))
-    print(f"{len(pairs)} pairs, {stylizer.device}, {options.precision}, {torch.get_num_threads()} threads")
+    computed = f"{stylizer.device}, {options.precision}, {torch.get_num_threads()} threads"
+    print(f"{len(pairs)} pairs, models {options.pair}, {computed}")
     print(
         "| pixels | steps | judge: style | content | content loss | style losses, relu1_1 to relu4_1 | seconds a step |"
     )
@@ -82,7 +85,7 @@ def main() -> None:
                 if judge is not None and seen is not None:
                     own = judge.features(picture)
                     judged = [judge.style_distance(own, seen[0]), judge.content_distance(own, seen[1])]
-                found[steps].append([*judged, *losses(stylizer, picture, target, known.layers())])
+                found[steps].append([*judged, *losses(stylizer, picture, target, goals[0].layers)])
                 if options.save is not None:
                     save_picture(options.save / f"{size}_{k}_{steps}.png", Picture(picture))
         for steps, rows in found.items():
@@ -107,10 +110,10 @@ def like(style: Tensor, content: Tensor) -> Tensor:
     return F.interpolate(style, content.shape[2:], mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def losses(stylizer: Stylizer, picture: Tensor, target: Features, layers: list[Statistics]) -> list[float]:
+def losses(stylizer: Stylizer, picture: Tensor, target: Features, layers: Sequence[Statistics]) -> list[float]:
     """Eq. 12, and the layers' terms of eq. 13."""
     taps = stylizer.encoder.taps(picture.to(target.tensor))
-    return [float(content_loss(taps[-1], target.tensor)), *map(float, style_terms(taps, layers))]
+    return [float(content_loss(taps[-1], deepest(target.tensor))), *map(float, style_terms(taps, layers))]
 
 
 def peak() -> int:

@@ -80,8 +80,8 @@ def light(draw: random.Random):
 def stylized(draw: random.Random):
     """AdaIN Stylize."""
     alpha = draw.choice((0.4, 1.0))
-    node = ("AdaINStylize", {"content": ["photo", 0], "style": ["painting 0", 0], "alpha": alpha})
-    return {"result": node}, "vgg19", lambda s, x, y: s.stylize(x, y[0], alpha)
+    inputs = {"content": ["photo", 0], "style": ["painting 0", 0], "alpha": alpha, "pair": "vgg19"}
+    return {"result": ("AdaINStylize", inputs)}, "vgg19", lambda s, x, y: s.stylize(x, y[0], alpha)
 
 
 def mixed(draw: random.Random):
