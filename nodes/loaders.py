@@ -8,14 +8,15 @@ from pathlib import Path
 import torch
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, bundled_pair
+from ..adain_core.models.bundled import DEFAULT_PAIR, PAIRS, bundled_pair
 from ..adain_core.models.download import AUTHORS_DECODER, AUTHORS_ENCODER, KnownModel, fetch_model, torchvision_encoder
 from ..adain_core.models.model_files import load_decoder, load_encoder
 from ..adain_core.models.tensor_files import read_metadata
 from . import host
 from .types import CATEGORY, DECODER, ENCODER
 
-_KEPT = 8  # models in memory; a VGG pair is 28 MB
+_KEPT = 8  # models in memory; the fine pair is 29 MB
+_FIRST = PAIRS[DEFAULT_PAIR]  # in the lists, which makes them what a new node has
 # Saved workflows contain these names, so they never change.
 FETCHED: dict[str, dict[str, KnownModel]] = {
     "encoder": {
@@ -98,7 +99,7 @@ class LoadEncoder:
             "Encoder files (.safetensors) in models/adain and in the pack's weights folder. The last entries are "
             "downloaded into models/adain when they run for the first time."
         )
-        return {"required": {"encoder_name": (names_of("encoder", DEFAULT_ENCODER.name), {"tooltip": tooltip})}}
+        return {"required": {"encoder_name": (names_of("encoder", _FIRST.encoder.name), {"tooltip": tooltip})}}
 
     @classmethod
     def IS_CHANGED(cls, encoder_name=None):
@@ -129,7 +130,7 @@ class LoadDecoder:
             "Decoder files (.safetensors) in models/adain and in the pack's weights folder. The last entry is "
             "downloaded into models/adain when it runs for the first time; it needs the same authors' encoder."
         )
-        return {"required": {"decoder_name": (names_of("decoder", DEFAULT_DECODER.name), {"tooltip": tooltip})}}
+        return {"required": {"decoder_name": (names_of("decoder", _FIRST.decoder.name), {"tooltip": tooltip})}}
 
     @classmethod
     def IS_CHANGED(cls, decoder_name=None):

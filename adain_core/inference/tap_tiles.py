@@ -30,7 +30,7 @@ def layered(encoder: AnyEncoder) -> VGGEncoder:
     if not isinstance(encoder, VGGEncoder):
         raise AdaINError(
             "refine: expected a VGG encoder, whose four layers the losses compare, found one without them; use the "
-            "bundled VGG-19 and its decoder, or 0 steps"
+            "pair fine or vgg19, or 0 steps"
         )
     return encoder
 

@@ -28,12 +28,13 @@ sys.modules["pack"] = module
 spec.loader.exec_module(module)
 loaders = sys.modules["pack.nodes.loaders"]
 host = loaders.host
+encoder, decoder = loaders.bundled_pair("vgg19")
 """
 
 WEIGHTS = """
 for state in ("NO_VRAM", "LOW_VRAM", "NORMAL_VRAM", "HIGH_VRAM"):
     management.vram_state = management.VRAMState[state]
-    models = loaders.load_encoder(loaders.DEFAULT_ENCODER), loaders.load_decoder(loaders.DEFAULT_DECODER)
+    models = loaders.load_encoder(encoder), loaders.load_decoder(decoder)
     pair = [loaders.host.ManagedModel(model) for model in models]
     for managed in pair:
         assert {p.device.type for p in managed.model.parameters()} == {"cpu"}, "loaded before it is needed"
@@ -44,7 +45,7 @@ for state in ("NO_VRAM", "LOW_VRAM", "NORMAL_VRAM", "HIGH_VRAM"):
 # With no memory free, a request unloads all it does not ask for; here that would raise, as there is no data to move.
 management.current_loaded_models.clear()
 management.get_free_memory = lambda device=None, torch_free_too=False: (0, 0) if torch_free_too else 0
-models = loaders.load_encoder(loaders.DEFAULT_ENCODER), loaders.load_decoder(loaders.DEFAULT_DECODER)
+models = loaders.load_encoder(encoder), loaders.load_decoder(decoder)
 pair = [loaders.host.ManagedModel(model) for model in models]
 loaders.host.load_together(pair, 2**30)
 for managed in pair:
@@ -55,7 +56,7 @@ print("every weight is on the device")
 
 ANSWERS = """
 # What dynamic models could give back counts as free, where the patcher knows it (0.33).
-managed = host.ManagedModel(loaders.load_encoder(loaders.DEFAULT_ENCODER))
+managed = host.ManagedModel(loaders.load_encoder(encoder))
 patcher = type(managed._patcher)
 if hasattr(patcher, "get_free_memory"):
     patcher.get_free_memory = lambda self, device: 2**41

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, DEFAULT_PAIR, PAIRS
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def offered(node):
     return spec[0]
 
 
-def test_lists_start_with_the_bundled_model_and_end_with_those_to_fetch(loaders):
-    assert offered(loaders.LoadEncoder)[0] == DEFAULT_ENCODER.name
-    assert offered(loaders.LoadDecoder)[0] == DEFAULT_DECODER.name
+def test_lists_start_with_the_default_pair_and_end_with_those_to_fetch(loaders):
+    assert offered(loaders.LoadEncoder)[0] == PAIRS[DEFAULT_PAIR].encoder.name
+    assert offered(loaders.LoadDecoder)[0] == PAIRS[DEFAULT_PAIR].decoder.name
     assert offered(loaders.LoadEncoder)[-2:] == list(loaders.FETCHED["encoder"])
     assert offered(loaders.LoadDecoder)[-1:] == list(loaders.FETCHED["decoder"])
     assert DEFAULT_DECODER.name not in offered(loaders.LoadEncoder), "each lists its own kind"

@@ -87,12 +87,12 @@ CONTRACT = {
 # Values of combos; what is on disk comes beside them.
 VALUES = {
     ("AdaINEncoderLoader", "encoder_name"): [
-        *("vgg19_relu4_1.safetensors", "light_encoder.safetensors"),
+        *("fine_encoder.safetensors", "light_encoder.safetensors", "vgg19_relu4_1.safetensors"),
         "vgg_normalised of the AdaIN authors (downloads 80 MB once)",
         "VGG-19 of torchvision (downloads 548 MB once)",
     ],
     ("AdaINDecoderLoader", "decoder_name"): [
-        *("decoder_vgg19.safetensors", "light_decoder.safetensors"),
+        *("fine_decoder.safetensors", "decoder_vgg19.safetensors", "light_decoder.safetensors"),
         "decoder of the AdaIN authors (downloads 14 MB once, and its encoder)",
     ],
     ("AdaINChannelMask", "choose_by"): ["range", "list", "differ most", "differ least", "cluster", "random"],
