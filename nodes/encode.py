@@ -13,7 +13,10 @@ from .types import CATEGORY, ENCODER, FEATURES
 class Encode:
     """VGG Encode."""
 
-    DESCRIPTION = "Turns images into VGG features, up to layer relu4_1: the content or the style of AdaIN."
+    DESCRIPTION = (
+        "Turns images into features, the content or the style of AdaIN: VGG-19's at layer relu4_1, or those of the "
+        "encoder that is connected."
+    )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["vgg features", "adain encode", "style transfer"]
     RETURN_TYPES = (FEATURES,)

@@ -48,8 +48,8 @@ PAIR = (
     list(PAIRS),
     {
         "default": DEFAULT_PAIR,
-        "tooltip": "The models. vgg19: the paper's. fine: keeps fine detail and pure colours. light: several times as "
-        "fast, for processors without a graphics card and for previews.",
+        "tooltip": "The models. fine, the default: keeps fine detail and pure colours. vgg19: the paper's. light: "
+        "several times as fast, for computers without a graphics card and for previews.",
     },
 )
 REFINE = (

@@ -83,14 +83,14 @@ class LoadEncoder:
     """Load VGG Encoder."""
 
     DESCRIPTION = (
-        "Loads an encoder. The pack brings VGG-19, the fine and the light encoder; put other VGG encoders into "
-        "models/adain, or let them be fetched."
+        "Loads an encoder. The pack brings three: fine_encoder, the default, vgg19_relu4_1, the paper's, and "
+        "light_encoder, the fastest. Put other VGG encoders into models/adain, or let them be fetched."
     )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["vgg", "vgg19", "adain encoder", "style transfer"]
     RETURN_TYPES = (ENCODER,)
     RETURN_NAMES = ("encoder",)
-    OUTPUT_TOOLTIPS = ("The encoder, for VGG Encode and Train AdaIN Decoder.",)
+    OUTPUT_TOOLTIPS = ("The encoder, for VGG Encode and other nodes that take one.",)
     FUNCTION = "load"
 
     @classmethod
@@ -116,7 +116,10 @@ class LoadEncoder:
 class LoadDecoder:
     """Load AdaIN Decoder."""
 
-    DESCRIPTION = "Loads a decoder. It must have been trained for the encoder in use; AdaIN Decode checks that."
+    DESCRIPTION = (
+        "Loads a decoder. It must have been trained for the encoder in use, which AdaIN Decode checks: fine_decoder "
+        "for fine_encoder, decoder_vgg19 for vgg19_relu4_1, light_decoder for light_encoder."
+    )
     CATEGORY = CATEGORY
     SEARCH_ALIASES = ["adain decoder", "style transfer"]
     RETURN_TYPES = (DECODER,)

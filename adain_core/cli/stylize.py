@@ -59,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--channels",
         metavar="LIST",
         help="which feature channels take the style: channels, ranges or names of clusters, each with its weight, such "
-        "as '0-63, 64-127:0.5' (default: all)",
+        "as '0-63, 64-127:0.5'; the others take none. vgg19 has 0-511, fine 0-1087, light 0-191 (default: all)",
     )
     add_color_options(parser)
     add_refine_option(parser)

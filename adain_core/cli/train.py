@@ -46,13 +46,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--pair",
         choices=tuple(PAIRS),
         default="vgg19",
-        help="vgg19, fine: a decoder for --encoder; light: both networks of the light pair, with the bundled VGG-19 as "
-        "the judge (default: %(default)s)",
+        help="vgg19 or fine: a decoder for the encoder of that pair; light: both networks of the light pair, with the "
+        "bundled VGG-19 as the judge (default: %(default)s)",
     )
     parser.add_argument(
         "--encoder",
         metavar="FILE",
-        help="encoder (safetensors); default: the bundled one; light: the one to start from, with --decoder",
+        help="encoder (safetensors) in place of the pair's; light: the one to start from, with --decoder",
     )
     parser.add_argument("--decoder", metavar="FILE", help="decoder to start from (default: new weights)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")

@@ -25,7 +25,7 @@ from .compositing import composite, stylized_share
 from .pipeline import apply_regions, apply_style
 from .refinement import RefinementGoal, refinement_goals
 
-_CHUNK = 8  # images at a time: their features are nearly three times as large as they are
+_CHUNK = 8  # images at a time: their features are up to six times as large as they are
 _TICKS = 100  # of the progress, for each chunk
 _REFINING = 4  # a step takes about as long as so many encodings
 

@@ -34,7 +34,7 @@ class Features(_Features):
     A tuple, so that whoever keeps them can find the tensors: ComfyUI's cache weighs what it drops when memory is short.
 
     Attributes:
-        tensor: ``[B, C, ceil(H/8), ceil(W/8)]``; C is 512 of VGG.
+        tensor: ``[B, C, ceil(H/8), ceil(W/8)]``; C is the encoder's: 512 of VGG, 1088 of the fine one.
         size: height and width of the image; the decoded image is cropped to it.
         encoder_id: fingerprint of the encoder.
         mask: weights over space ``[B or 1, h, w]`` for the statistics; None: every position counts the same.
