@@ -197,7 +197,7 @@ class Stylizer:
             alpha: content-style trade-off, 0..1; 0 gives the content itself back.
             weights: with several styles, one weight each, scaled to sum to 1; None: equal.
             channels: channel mask ``[C]``, one weight for each of the encoder's channels; or for each of VGG-19's in
-                it, see `adain.over_finer_channels`.
+                it, see `channel_masks.over_finer_channels`.
             masks: spatial masks over the content, ``[B or 1, h, w]`` 0..1. One for all styles together, or one per
                 style: then each style is applied inside its own mask, all at once (see `regions`), and weights are not
                 used. Outside of all masks the content's own pixels stay.
