@@ -20,7 +20,9 @@ class FitStyle:
     SEARCH_ALIASES = ["learn style", "average style", "style from images", "optimize style"]
     RETURN_TYPES = (STYLE,)
     RETURN_NAMES = ("style",)
-    OUTPUT_TOOLTIPS = ("One style for all the images, for AdaIN, Style Mix or Save Style.",)
+    OUTPUT_TOOLTIPS = (
+        "One style for all the images, or a bank with one for each, for AdaIN, Style Mix or Save Style.",
+    )
     FUNCTION = "fit"
 
     @classmethod

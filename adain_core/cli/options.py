@@ -110,5 +110,5 @@ def add_refine_option(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="steps of gradient descent after the decoder: 10 bring colours and texture much closer to the style, each "
-        "takes several times as long as the decoder (default: %(default)s)",
+        "takes several times as long as the decoder; with the pairs fine and vgg19 (default: %(default)s)",
     )
