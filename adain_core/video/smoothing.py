@@ -23,7 +23,7 @@ from ..errors import AdaINError, check_batch
 from ..images.resize import scale_short_side
 from ..method.adain import adain
 from ..method.content_statistics import content_statistics
-from ..method.features import Features
+from ..method.features import Features, deepest
 from ..method.normalization import Statistics
 from ..method.spatial_masks import to_feature_grid
 from ..method.style import Style
@@ -101,7 +101,7 @@ class TemporalSmoother:
             check_batch("mask", len(region), len(empty))
             region = region.expand(len(empty), -1, -1)
             empty = (region <= 0).flatten(1).all(dim=1).tolist()
-        cuts = [self._cuts.add(frame) for frame in torch.split(content.tensor, 1)]
+        cuts = [self._cuts.add(frame) for frame in torch.split(deepest(content.tensor), 1)]
         known = self._smooth(content_statistics(content, region), cuts, empty)
         target = style.to(content.tensor.device).statistics
         stylized = adain(content.tensor, target, alpha, channels, region, known)

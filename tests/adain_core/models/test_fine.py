@@ -26,6 +26,7 @@ from adain_core.models.fine import FineDecoder, FineEncoder
 from adain_core.models.model_files import load_vgg, load_vgg_decoder
 from adain_core.training.evaluation import psnr
 from adain_core.training.optimization.initialization import new_decoder
+from adain_core.video.smoothing import TemporalSmoother
 from tests.adain_core.pictures import write_pictures
 
 
@@ -243,6 +244,18 @@ def test_refining_toward_a_style_of_another_encoder(stylizer, pictures):
     assert refinement_goals(target, [(style.seen_by(style.encoder_id.split("/")[1], 512), None)])
     with pytest.raises(AdaINError, match="expected everything to come from one encoder"):
         refinement_goals(target, [(replace(style, encoder_id="another"), None)])
+
+
+def test_scene_cuts_are_those_that_vgg_19_sees(stylizer, pictures):
+    """The finer channels follow the light: where it changes they would tell of cuts."""
+    seen = []
+    for each in (stylizer, Stylizer.load(device="cpu", pair="vgg19")):
+        style, smoother = each.style(pictures[1]), TemporalSmoother()
+        smoother.apply(each.encode(pictures[0]), style)
+        smoother.apply(each.encode(pictures[0] * 0.7), style)
+        seen.append(smoother.state())
+    for name in ("cuts.thumbnail", "cuts.typical"):
+        torch.testing.assert_close(seen[0][name], seen[1][name], atol=1e-3, rtol=1e-3)
 
 
 def test_statistics_are_those_of_all_channels(stylizer, pictures):
