@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adain_core.errors import AdaINError
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, PAIRS
 from adain_core.models.model_files import load_decoder
 from adain_core.training.config import CHOICES, RANGES, TrainingConfig
 from adain_core.training.run.state import load_state, saved_states
@@ -34,7 +34,7 @@ def home(module, tmp_path, monkeypatch):
     return tmp_path
 
 
-def train(module, home, **values):
+def train(module, home, encoder_file=DEFAULT_ENCODER, **values):
     loaders = sys.modules[f"{PACK}.nodes.loaders"]
     inputs = {
         "content_folder": "photos",
@@ -49,7 +49,7 @@ def train(module, home, **values):
         "seed": 1,
     }
     with torch.inference_mode():  # as ComfyUI runs nodes
-        encoder = loaders.shared_model("encoder", DEFAULT_ENCODER)
+        encoder = loaders.shared_model("encoder", encoder_file)
         return module.TrainDecoder().train(encoder, **inputs | values)
 
 
@@ -66,6 +66,22 @@ def test_trains_inside_inference_mode_and_chains(module, home):
 
     second, _, _ = train(module, home, decoder=decoder, checkpoint_name="second", crop_size=40, guards=0.0)
     assert not torch.equal(second.model.state_dict()["c.0.weight"].cpu(), saved["c.0.weight"])
+
+
+@pytest.mark.slow
+def test_a_decoder_for_the_fine_encoder(module, home):
+    loaders = sys.modules[f"{PACK}.nodes.loaders"]
+    fine, vgg19 = (loaders.shared_pair(name) for name in ("fine", "vgg19"))
+    decoder, samples, _ = train(module, home, PAIRS["fine"].encoder, decoder=fine[1], steps=1)
+    assert samples.shape == (4, 32, 32, 3)
+    read = load_decoder(home / "models/adain/mine.safetensors", fine[0].model.fingerprint)
+    assert read.architecture == decoder.model.architecture == "fine"
+    with pytest.raises(ValueError, match="found both the fine one and the VGG-19 in it"):
+        train(module, home, PAIRS["fine"].encoder, decoder=vgg19[1], checkpoint_name="other")
+    with pytest.raises(ValueError, match="normalization: expected none with the fine encoder, found instance"):
+        train(module, home, PAIRS["fine"].encoder, normalization="instance", checkpoint_name="other")
+    assert not (home / "models/adain/other.safetensors").exists()
+    assert not (home / "output/adain_training/other").exists()
 
 
 @pytest.mark.slow
