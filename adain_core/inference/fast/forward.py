@@ -175,7 +175,16 @@ def _fine_encoder(encoder: FineEncoder) -> Callable[[Tensor], Tensor]:
                 finer[block] = torch.empty((x.shape[0], weight.shape[0], *x.shape[2:]), dtype=x.dtype, device=x.device)
                 chain = [chain[0], Tap(weight, finer[block]), *chain[1:]]
             x = run_chain(chain, x)
-        return torch.cat([x, to_stride_8(finer[2], 4), to_stride_8(finer[1], 2), to_stride_8(pixels, 1)], 1)
+        shape = (x.shape[0], encoder.feature_channels, *x.shape[2:])
+        features = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        first = x.shape[1]
+        features[:, :first] = x
+        del x  # before the copies that the others need
+        for part, stride in ((finer.pop(2), 4), (finer.pop(1), 2), (pixels, 1)):
+            part = to_stride_8(part, stride)
+            features[:, first : first + part.shape[1]] = part
+            first += part.shape[1]
+        return features
 
     return run
 

@@ -126,10 +126,13 @@ def test_a_photo_with_and_without_winograd(models, examples, monkeypatch, winogr
         torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-4, rtol=0)
 
 
-def test_bands_of_the_light_pair(monkeypatch):
-    """Bands of a few rows, as of images too large for the cache, of a height and width that end within a position."""
+def test_bands_of_every_pair(pair, monkeypatch):
+    """Bands of a few rows, as of images too large for the cache, of a height and width that end within a position.
+
+    Statistics are taken of channels_last features as they are; others are copied first.
+    """
     monkeypatch.setattr(conv_chain, "_CPU_BAND", 1 << 14)
-    encoder, decoder = load_pair(pair="light")
+    encoder, decoder = pair
     images = torch.rand(2, 3, 77, 50).contiguous(memory_format=LAST)
     with torch.inference_mode():
         features = encoder(images)
