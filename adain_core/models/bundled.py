@@ -28,7 +28,7 @@ PAIRS = {
     "light": Pair(WEIGHTS / "light_encoder.safetensors", WEIGHTS / "light_decoder.safetensors"),
 }
 DEFAULT_PAIR = "fine"
-DEFAULT_ENCODER, DEFAULT_DECODER = PAIRS["vgg19"]  # the paper's
+DEFAULT_ENCODER, DEFAULT_DECODER = PAIRS["vgg19"]  # the paper's, for trainings and losses where none is named
 
 
 def bundled_pair(name: str) -> Pair:
