@@ -33,8 +33,8 @@ from .memory_estimates import BAND_BYTES, BYTES_PER_PIXEL, pixels_in, square_til
 from .stylizer import Stylizer
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan
 
-# Beside the networks' own, per pixel of a tile: its features after AdaIN, up to 68 bytes, and its pixels as floats. With
-# the fine pair 215 bytes in all were measured.
+# Beside the networks' own, per pixel of a tile: its features after AdaIN, up to 68 bytes, and its pixels as floats. The
+# fine pair took 215 bytes in all.
 _TILE_BYTES_PER_PIXEL = BYTES_PER_PIXEL + 100
 # Pixels. Larger tiles have smaller halos but wider bands, so fewer rows in each and more of them computed twice.
 _LARGEST_TILE = 2048
