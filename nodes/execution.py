@@ -45,7 +45,7 @@ def encode(
         encoder, images, mask, tile_size, progress, statistics_size: as there; images ``[B, 3, H, W]``.
         device: where the features are kept; None: on the output device.
     """
-    model = encoder.load(_request(images.shape[2] * images.shape[3]))
+    model = encoder.load(_request(images.shape[2] * images.shape[3], encoder.model))
     progress = progress or host.progress_bar(images.shape[0])
     device = device or host.output_device()
 
@@ -74,7 +74,7 @@ def _shallow_statistics(
     encoder: host.ManagedModel[AnyEncoder], images: Tensor, mask: Tensor | None
 ) -> list[Statistics]:
     """`tap_tiles.shallow_statistics` on ComfyUI's device; in smaller tiles if memory runs out."""
-    model = encoder.load(_request(images.shape[2] * images.shape[3]))
+    model = encoder.load(_request(images.shape[2] * images.shape[3], encoder.model))
 
     def run(tile_size: int, memory: int) -> list[Statistics]:
         return shallow_statistics(model, images, mask, tile_size, memory)
@@ -95,7 +95,7 @@ def decode(
         decoder, features, tile_size, progress: as there.
         device: where the images are kept; None: on the output device.
     """
-    model = decoder.load(_request(features.size[0] * features.size[1]))
+    model = decoder.load(_request(features.size[0] * features.size[1], decoder.model))
     progress = progress or host.progress_bar(features.tensor.shape[0])
     device = device or host.output_device()
 
@@ -252,5 +252,5 @@ def _smaller_when_out_of_memory(run: Callable[[int, int], T], tile_size: int, me
     return smaller_when_out_of_memory(run, tile_size, memory, host.is_out_of_memory, host.free_cache)
 
 
-def _request(pixels: int) -> int:
-    return min(working_memory(pixels), _LARGEST_REQUEST)
+def _request(pixels: int, model: AnyEncoder | AnyDecoder) -> int:
+    return min(working_memory(pixels, model.feature_channels), _LARGEST_REQUEST)

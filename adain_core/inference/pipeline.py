@@ -210,15 +210,15 @@ class _Work:
         self.device, self.dtype = parameter.device, parameter.dtype
         self.run = fast(model)
         self.batch = batch
-        value = self.dtype.itemsize
+        channels, value = model.feature_channels, self.dtype.itemsize
         available = budget(self.device) if memory is None else memory
         self.plan = TilePlan(
             *feature_size(*size),
             model.halo,
-            check_tile_size(tile_size) or automatic_tile_size(*size, model.halo, available, value),
+            check_tile_size(tile_size) or automatic_tile_size(*size, model.halo, available, channels, value),
         )
         pixels = max(_pixels(tile.outer, size) for tile in self.plan)
-        self.chunk = min(max(min(pixels_in(available, value), _CHUNK_PIXELS) // pixels, 1), batch)
+        self.chunk = min(max(min(pixels_in(available, channels, value), _CHUNK_PIXELS) // pixels, 1), batch)
 
     @property
     def single(self) -> bool:

@@ -149,7 +149,8 @@ def stylize_file(
     channels = _channels(stylizer, job)
     memory = budget(torch.device("cpu")) if max_memory is None else max_memory - resident_memory()
     refined = job.refine > 0
-    needed = whole_memory(count_pixels(job.content), refined) + picture_memory(sum(map(count_pixels, job.masks)))
+    needed = whole_memory(count_pixels(job.content), stylizer.encoder.feature_channels, refined)
+    needed += picture_memory(sum(map(count_pixels, job.masks)))
     if job.colors_after:
         needed += color_memory(count_pixels(job.content))
     # A GPU's own memory must hold the image's features, too.

@@ -29,13 +29,11 @@ from .applications import Application, where_visible_only
 from .compositing import composite
 from .fast.forward import fast
 from .feature_store import FeatureStore, feature_bytes
-from .memory_estimates import BAND_BYTES, BYTES_PER_PIXEL, pixels_in, square_tile
+from .memory_estimates import BAND_BYTES, bytes_per_pixel, features_per_pixel, pixels_in, square_tile
 from .stylizer import Stylizer
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan
 
-# Beside the networks' own, per pixel of a tile: its features after AdaIN, up to 68 bytes, and its pixels as floats. The
-# fine pair took 215 bytes in all.
-_TILE_BYTES_PER_PIXEL = BYTES_PER_PIXEL + 100
+_PIXELS_BYTES = 3 * 12  # of a tile's pixels as floats
 # Pixels. Larger tiles have smaller halos but wider bands, so fewer rows in each and more of them computed twice.
 _LARGEST_TILE = 2048
 _GOOD_TILE = 1024  # pixels; features are kept in memory if at least this much is left for tiles
@@ -43,7 +41,7 @@ _GOOD_TILE = 1024  # pixels; features are kept in memory if at least this much i
 
 def least_memory(stylizer: Stylizer) -> int:
     """Bytes below which not even the smallest tiles fit, features in a file."""
-    return BAND_BYTES + _tile_bytes(MIN_TILE_SIZE, _halo(stylizer))
+    return BAND_BYTES + _tile_bytes(MIN_TILE_SIZE, stylizer)
 
 
 class PixelSource(Protocol):
@@ -163,7 +161,8 @@ def stylize_stream(
     dtype = next(stylizer.encoder.parameters()).dtype
     in_memory, largest = _plan_memory(stylizer, grid, memory, folder is not None)
     if stylizer.device.type != "cpu":
-        largest = min(largest, square_tile(pixels_in(budget(stylizer.device), dtype.itemsize), _halo(stylizer)))
+        fitting = pixels_in(budget(stylizer.device), encoder.feature_channels, dtype.itemsize)
+        largest = min(largest, square_tile(fitting, _halo(stylizer)))
     store = FeatureStore(*grid, stylizer.encoder.feature_channels, dtype, None if in_memory else folder)
     to_encode, to_decode = (
         TilePlan(*grid, model.halo, tile_size or largest) for model in (stylizer.encoder, stylizer.decoder)
@@ -243,18 +242,18 @@ def _plan_memory(stylizer: Stylizer, grid: tuple[int, int], memory: int | None, 
     if memory is None:
         memory = budget(torch.device("cpu"))
     for_tiles = memory - BAND_BYTES
-    halo, dtype = _halo(stylizer), next(stylizer.encoder.parameters()).dtype
+    dtype = next(stylizer.encoder.parameters()).dtype
     features = feature_bytes(*grid, stylizer.encoder.feature_channels, dtype)
-    in_memory = not can_spill or for_tiles - features >= _tile_bytes(_GOOD_TILE, halo)
+    in_memory = not can_spill or for_tiles - features >= _tile_bytes(_GOOD_TILE, stylizer)
     if in_memory:
         for_tiles -= features
-    lacking = _tile_bytes(MIN_TILE_SIZE, halo) - for_tiles
+    lacking = _tile_bytes(MIN_TILE_SIZE, stylizer) - for_tiles
     if lacking > 0:
         raise AdaINError(
             f"memory: expected at least {(memory + lacking) / 2**20:.0f} MiB beside what the program itself occupies, "
             f"found {max(memory, 0) / 2**20:.0f} MiB"
         )
-    return in_memory, min(square_tile(for_tiles // _TILE_BYTES_PER_PIXEL, halo), _LARGEST_TILE)
+    return in_memory, min(square_tile(for_tiles // _tile_bytes_per_pixel(stylizer), _halo(stylizer)), _LARGEST_TILE)
 
 
 def _halo(stylizer: Stylizer) -> int:
@@ -262,5 +261,11 @@ def _halo(stylizer: Stylizer) -> int:
     return max(stylizer.encoder.halo, stylizer.decoder.halo)
 
 
-def _tile_bytes(tile_size: int, halo: int) -> int:
-    return _TILE_BYTES_PER_PIXEL * (tile_size + 2 * halo * STRIDE) ** 2
+def _tile_bytes(tile_size: int, stylizer: Stylizer) -> int:
+    return _tile_bytes_per_pixel(stylizer) * (tile_size + 2 * _halo(stylizer) * STRIDE) ** 2
+
+
+def _tile_bytes_per_pixel(stylizer: Stylizer) -> int:
+    """The networks' own, a tile's features after AdaIN, and its pixels. The fine pair took 215 bytes in all."""
+    channels = stylizer.encoder.feature_channels
+    return bytes_per_pixel(channels) + features_per_pixel(channels) + _PIXELS_BYTES

@@ -146,7 +146,7 @@ class DatasetStylizer:
         content = _largest(settings.content_folder / image for image in images)
         style = _largest(settings.style_folder / style for style in self.styles)
         scaled = min(content, _WIDEST * settings.size**2) if settings.size else content
-        return max(picture_memory(max(content, style)), whole_memory(scaled))
+        return max(picture_memory(max(content, style)), whole_memory(scaled, self.stylizer.encoder.feature_channels))
 
     def thread_count(self, images: Iterable[str]) -> int:
         """How many images to work on at the same time: on the CPU one per core, fewer when memory is short."""

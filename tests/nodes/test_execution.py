@@ -187,4 +187,4 @@ def test_models_are_asked_for_with_an_estimate(execution, models, monkeypatch):
     asked = []
     monkeypatch.setattr(encoder, "load", lambda memory: asked.append(memory) or encoder.model)
     execution.encode(encoder, torch.rand(1, 3, 16, 8))
-    assert asked == [working_memory(16 * 8)]
+    assert asked == [working_memory(16 * 8, encoder.model.feature_channels)]

@@ -97,10 +97,10 @@ def test_a_chunk_of_inner_tiles_fits_too(models, monkeypatch):
         return lambda x: seen.append(x.shape) or torch.zeros(len(x), 512, x.shape[2] // 8, x.shape[3] // 8)
 
     monkeypatch.setattr(pipeline, "fast", fast)
-    encode(models[0], torch.rand(4, 3, 200, 200), tile_size=64, memory=working_memory(2 * 96 * 96))
+    encode(models[0], torch.rand(4, 3, 200, 200), tile_size=64, memory=working_memory(2 * 96 * 96, 512))
     assert max(batch * height * width for batch, _, height, width in seen) == 128 * 128
     seen.clear()
-    encode(models[0], torch.rand(4, 3, 200, 200), tile_size=64, memory=working_memory(2 * 128 * 128))
+    encode(models[0], torch.rand(4, 3, 200, 200), tile_size=64, memory=working_memory(2 * 128 * 128, 512))
     assert max(batch * height * width for batch, _, height, width in seen) == 2 * 128 * 128
 
 
@@ -118,11 +118,11 @@ def test_progress_reaches_the_end_and_can_stop(models):
 
 
 @settings(deadline=None)
-@given(st.integers(1, 20000), st.integers(1, 20000), st.integers(10_000_000, 10**10))
-def test_automatic_tiles_fit(height, width, available):
-    size = automatic_tile_size(height, width, HALO, available)
+@given(st.integers(1, 20000), st.integers(1, 20000), st.integers(10_000_000, 10**10), st.sampled_from([192, 512, 1088]))
+def test_automatic_tiles_fit(height, width, available, channels):
+    size = automatic_tile_size(height, width, HALO, available, channels)
     pixels = height * width if size == 0 else (size + 64) ** 2
-    assert working_memory(pixels) <= available or size == 64
+    assert working_memory(pixels, channels) <= available or size == 64
 
 
 def test_a_tile_too_small(models):
