@@ -45,9 +45,9 @@ def test_each_pair_takes_what_is_estimated_for_it(pair, monkeypatch):
     monkeypatch.setattr(conv_chain, "_GPU_BAND", conv_chain._CPU_BAND)  # of what is no CPU
     encoder, decoder = (model.to("meta") for model in load_pair(pair=pair))
     channels = encoder.feature_channels
-    more = 4096**2 - 2048**2
+    more = 2048**2 - 1024**2
     taken = [
-        (allocated(model, inputs, stride, 4096) - allocated(model, inputs, stride, 2048)) / more
+        (allocated(model, inputs, stride, 2048) - allocated(model, inputs, stride, 1024)) / more
         for model, inputs, stride in ((encoder, 3, 1), (decoder, channels, 8))
     ]
     assert max(taken) <= bytes_per_pixel(channels)
