@@ -30,7 +30,7 @@ from adain_core.images.resize import center_crop
 from adain_core.method.adain import adain
 from adain_core.method.losses import content_loss, style_loss
 from adain_core.method.normalization import channel_statistics
-from adain_core.models.bundled import DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_ENCODER
 from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import load_encoder
 from adain_core.models.vgg import VGGEncoder
@@ -146,7 +146,7 @@ def train(
     name: str, config: TrainingConfig, training: Sequence[Sequence[Path]], pairs: Sequence[Tensor]
 ) -> tuple[Figures, History]:
     """Trains one kind of decoder, and measures it on the held-out pairs."""
-    encoder = load_encoder(DEFAULT_ENCODER).to(best_device())
+    encoder = load_encoder(VGG19_ENCODER).to(best_device())
     if name == CONCATENATION:
         decoder, history = train_concatenation(encoder, config, *training)
         return measure(encoder, decoder, *pairs), history

@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from adain_core import Stylizer
 from adain_core.devices import PRECISIONS
 from adain_core.images.files import load_picture
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.model_files import load_decoder, load_encoder
 
 from .microast import microast
@@ -46,7 +46,7 @@ class Textbook(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        encoder, decoder = load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER)
+        encoder, decoder = load_encoder(VGG19_ENCODER), load_decoder(VGG19_DECODER)
         layers: list[nn.Module] = []
         for k, convolution in enumerate(encoder.c):
             if k and k in encoder.first_of_block:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from adain_core.images.files import load_picture
 from adain_core.images.folders import list_images
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.fine import FineDecoder, FineEncoder
 from adain_core.models.model_files import encoder_fingerprint, load_vgg, load_vgg_decoder, save_model
 from adain_core.models.tensor_files import read_metadata
@@ -53,7 +53,7 @@ def principal_components(maps: Iterable[Tensor], count: int) -> Tensor:
 
 def fine_encoder(photos: list[Tensor]) -> FineEncoder:
     """The bundled VGG-19 with components over photos ``[1, 3, H, W]``."""
-    encoder, vgg = FineEncoder(), load_vgg(DEFAULT_ENCODER)
+    encoder, vgg = FineEncoder(), load_vgg(VGG19_ENCODER)
     encoder.load_state_dict(encoder.state_dict() | vgg.state_dict())
     for component, layer in zip(encoder.p, (2, 1), strict=True):
         maps = (vgg.taps(photo)[layer] for photo in tqdm(photos, f"relu{layer + 1}_1"))
@@ -66,7 +66,7 @@ def fine_encoder(photos: list[Tensor]) -> FineEncoder:
 def first_decoder() -> FineDecoder:
     """The bundled decoder as a fine one, whose new weights are 0."""
     decoder = FineDecoder().requires_grad_(False).eval()
-    known = load_vgg_decoder(DEFAULT_DECODER).state_dict()
+    known = load_vgg_decoder(VGG19_DECODER).state_dict()
     for name, weight in decoder.named_parameters():
         weight.zero_()
         if name in known:
@@ -87,7 +87,7 @@ def main() -> None:
     paths = list_images(options.photos)
     random.Random(0).shuffle(paths)
     encoder = fine_encoder([_middle(load_picture(path).pixels) for path in paths[:PHOTOS]])
-    vgg = {name: text for name, text in read_metadata(DEFAULT_ENCODER).items() if name in _KEPT}
+    vgg = {name: text for name, text in read_metadata(VGG19_ENCODER).items() if name in _KEPT}
     save_model(options.output / "fine_encoder.safetensors", encoder, vgg, torch.float16)
     text = {"encoder": encoder_fingerprint(encoder), "license": "MIT"}
     save_model(options.output / "fine_decoder.safetensors", first_decoder(), text, torch.float16)

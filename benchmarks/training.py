@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from adain_core.method.normalization import adaptive_instance_norm, channel_statistics
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.samples import Batch
@@ -34,7 +34,7 @@ _CONVOLUTIONS = ("aten::mkldnn_convolution", "aten::convolution_backward", "aten
 
 def plain_loop(precision: str) -> Callable[[Batch], None]:
     """A step of the loop one writes first."""
-    encoder, decoder = load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER).requires_grad_(True)
+    encoder, decoder = load_encoder(VGG19_ENCODER), load_decoder(VGG19_DECODER).requires_grad_(True)
     optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-4)
     dtype = PRECISIONS[precision]
 
@@ -58,7 +58,7 @@ def plain_loop(precision: str) -> Callable[[Batch], None]:
 def trainer_step(precision: str, crop: int, batch: int, folder: str) -> tuple[Callable[[Batch], None], Trainer]:
     config = TrainingConfig(steps=100, crop_sizes=((0, crop),), batch_size=batch, precision=precision)
     sources = (sorted(EXAMPLES.glob(f"{kind}_*.jpg")) for kind in ("content", "style"))
-    trainer = Trainer(load_encoder(DEFAULT_ENCODER), config, *sources, folder, start=load_decoder(DEFAULT_DECODER))
+    trainer = Trainer(load_encoder(VGG19_ENCODER), config, *sources, folder, start=load_decoder(VGG19_DECODER))
     return trainer.step_on, trainer
 
 

@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..errors import AdaINError
-from ..models.bundled import DEFAULT_ENCODER, PAIRS, bundled_pair, load_pair
+from ..models.bundled import PAIRS, VGG19_ENCODER, bundled_pair, load_pair
 from ..models.decoder import Decoder
 from ..models.light import LightDecoder, LightEncoder
 from ..models.model_files import load_vgg, load_vgg_decoder
@@ -200,7 +200,7 @@ def _networks(
             raise AdaINError(f"--encoder: expected a light encoder to start from, found a {encoder.architecture} one")
         pair = LightPair()
         pair.encoder, pair.decoder = encoder, decoder
-    return load_vgg(DEFAULT_ENCODER), pair, None
+    return load_vgg(VGG19_ENCODER), pair, None
 
 
 def default_workers() -> int:

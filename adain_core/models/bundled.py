@@ -28,7 +28,7 @@ PAIRS = {
     "light": Pair(WEIGHTS / "light_encoder.safetensors", WEIGHTS / "light_decoder.safetensors"),
 }
 DEFAULT_PAIR = "fine"
-DEFAULT_ENCODER, DEFAULT_DECODER = PAIRS["vgg19"]  # the paper's, for trainings and losses where none is named
+VGG19_ENCODER, VGG19_DECODER = PAIRS["vgg19"]  # the paper's; its encoder is the VGG of losses, too
 
 
 def bundled_pair(name: str) -> Pair:
@@ -80,4 +80,4 @@ def vgg_of(encoder: AnyEncoder) -> VGGEncoder:
     """
     if isinstance(encoder, VGGEncoder):
         return encoder
-    return load_vgg(DEFAULT_ENCODER).to(next(encoder.parameters()).device)
+    return load_vgg(VGG19_ENCODER).to(next(encoder.parameters()).device)

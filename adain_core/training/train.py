@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..devices import parse_device
 from ..errors import AdaINError
-from ..models.bundled import DEFAULT_ENCODER
+from ..models.bundled import VGG19_ENCODER
 from ..models.decoder import Decoder
 from ..models.model_files import load_vgg
 from ..models.vgg import VGGEncoder
@@ -49,7 +49,7 @@ def train(
         AdaINError: what `Trainer` refuses, or a training that diverged.
     """
     if encoder is None:
-        encoder = load_vgg(DEFAULT_ENCODER).to(parse_device(None))
+        encoder = load_vgg(VGG19_ENCODER).to(parse_device(None))
     if config is not None and config.light:
         raise AdaINError("config: expected a decoder to train, found the light pair, which the command train trains")
     trainer = Trainer(

@@ -10,7 +10,7 @@ from torch import nn
 
 from adain_core.method.losses import content_loss, style_loss
 from adain_core.method.normalization import adaptive_instance_norm, channel_statistics
-from adain_core.models.bundled import DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_ENCODER
 from adain_core.models.model_files import load_encoder
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.batches import stream
@@ -33,7 +33,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture
 def encoder():
-    return load_encoder(DEFAULT_ENCODER)
+    return load_encoder(VGG19_ENCODER)
 
 
 def sequential(decoder):

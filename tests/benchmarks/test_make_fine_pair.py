@@ -7,7 +7,7 @@ import sys
 import torch
 
 from adain_core import Stylizer
-from adain_core.models.bundled import DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_ENCODER
 from adain_core.models.model_files import load_vgg
 from benchmarks import make_fine_pair
 from tests.adain_core.pictures import write_pictures
@@ -31,6 +31,6 @@ def test_the_pair_begins_as_the_bundled_one(tmp_path, monkeypatch):
     make_fine_pair.main()
     files = (tmp_path / f"fine_{kind}.safetensors" for kind in ("encoder", "decoder"))
     fine, plain = Stylizer.load(*files, device="cpu"), Stylizer.load(device="cpu", pair="vgg19")
-    vgg, photo = load_vgg(DEFAULT_ENCODER), torch.rand(1, 3, 40, 56)
+    vgg, photo = load_vgg(VGG19_ENCODER), torch.rand(1, 3, 40, 56)
     torch.testing.assert_close(fine.encode(photo).tensor[:, :512], vgg(photo), atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(fine.stylize(photo, photo), plain.stylize(photo, photo), atol=1e-3, rtol=0)

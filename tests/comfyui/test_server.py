@@ -11,7 +11,7 @@ import torch
 
 from adain_core import Stylizer
 from adain_core.images.files import load_picture, to_image
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 
 from .server import ROOT, error_of
 
@@ -31,10 +31,10 @@ def stylize(frames: int = 1, alpha: float = 1.0, **inputs) -> dict:
     }
 
 
-def graph(decoder: str = DEFAULT_DECODER.name, mask_size: int = 0) -> dict:
+def graph(decoder: str = VGG19_DECODER.name, mask_size: int = 0) -> dict:
     """The same as separate nodes, the mask on the style."""
     prompt = stylize()
-    prompt["10"] = _node("AdaINEncoderLoader", encoder_name=DEFAULT_ENCODER.name)
+    prompt["10"] = _node("AdaINEncoderLoader", encoder_name=VGG19_ENCODER.name)
     prompt["11"] = _node("AdaINDecoderLoader", decoder_name=decoder)
     prompt["12"] = _node("AdaINVGGEncode", encoder=["10", 0], image=["3", 0])
     prompt["13"] = _node("AdaINVGGEncode", encoder=["10", 0], image=["4", 0])
@@ -58,7 +58,7 @@ def _scaled(image: str) -> dict:
 def other(start_comfyui, tmp_path_factory):
     """A ComfyUI with switches, and with a model folder named in extra_model_paths.yaml."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    shutil.copy(DEFAULT_DECODER, folder / "decoder_elsewhere.safetensors")
+    shutil.copy(VGG19_DECODER, folder / "decoder_elsewhere.safetensors")
     config = folder / "extra_model_paths.yaml"
     config.write_text(f"mine:\n  adain: {folder}\n")
     switches = ("--fp16-vae", "--disable-smart-memory", "--cache-none")
@@ -85,7 +85,7 @@ def test_a_file_dropped_in_appears_and_works(comfyui):
     folder = comfyui.base / "models/adain/mine"
     folder.mkdir(parents=True)
     before = decoders(comfyui)
-    shutil.copy(DEFAULT_DECODER, folder / "dropped_in.safetensors")
+    shutil.copy(VGG19_DECODER, folder / "dropped_in.safetensors")
     (new,) = set(decoders(comfyui)) - set(before)
     assert new.endswith("dropped_in.safetensors")
     torch.testing.assert_close(comfyui.run(graph(new))["7"], comfyui.run(graph())["7"])
@@ -149,7 +149,7 @@ def test_a_decoder_of_another_encoder_is_refused(comfyui):
     from adain_core.models.model_files import load_decoder, save_model
 
     folder = comfyui.base / "models/adain"
-    save_model(folder / "foreign.safetensors", load_decoder(DEFAULT_DECODER), {"encoder": "0123456789abcdef"})
+    save_model(folder / "foreign.safetensors", load_decoder(VGG19_DECODER), {"encoder": "0123456789abcdef"})
     message = failure(comfyui, graph("foreign.safetensors"))
     assert "0123456789abcdef" in message
     assert "use a decoder trained for it" in message

@@ -94,10 +94,10 @@ def folders(tmp_path):
 
 @pytest.fixture
 def encoder():
-    from adain_core.models.bundled import DEFAULT_ENCODER
+    from adain_core.models.bundled import VGG19_ENCODER
     from adain_core.models.model_files import load_vgg
 
-    return load_vgg(DEFAULT_ENCODER)
+    return load_vgg(VGG19_ENCODER)
 
 
 @pytest.mark.slow

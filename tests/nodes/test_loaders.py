@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, DEFAULT_PAIR, PAIRS
+from adain_core.models.bundled import DEFAULT_PAIR, PAIRS, VGG19_DECODER, VGG19_ENCODER
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_lists_start_with_the_default_pair_and_end_with_those_to_fetch(loaders):
     assert offered(loaders.LoadDecoder)[0] == PAIRS[DEFAULT_PAIR].decoder.name
     assert offered(loaders.LoadEncoder)[-2:] == list(loaders.FETCHED["encoder"])
     assert offered(loaders.LoadDecoder)[-1:] == list(loaders.FETCHED["decoder"])
-    assert DEFAULT_DECODER.name not in offered(loaders.LoadEncoder), "each lists its own kind"
+    assert VGG19_DECODER.name not in offered(loaders.LoadEncoder), "each lists its own kind"
 
 
 def test_a_chosen_entry_is_fetched_into_the_models_folder(loaders, tmp_path, monkeypatch):
@@ -35,7 +35,7 @@ def test_a_chosen_entry_is_fetched_into_the_models_folder(loaders, tmp_path, mon
 
     def fetch(model, folder, progress):
         asked.append((model.source, folder))
-        return Path(shutil.copy(DEFAULT_ENCODER, folder / model.file))
+        return Path(shutil.copy(VGG19_ENCODER, folder / model.file))
 
     monkeypatch.setattr(loaders, "fetch_model", fetch)
     monkeypatch.setattr(loaders.host, "save_folder", lambda kind: tmp_path)
@@ -48,12 +48,12 @@ def test_a_chosen_entry_is_fetched_into_the_models_folder(loaders, tmp_path, mon
 
 def test_a_decoder_where_an_encoder_is_expected(loaders):
     with pytest.raises(ValueError, match="expected an encoder file, found one that holds a decoder"):
-        loaders.LoadEncoder().load(DEFAULT_DECODER.name)
+        loaders.LoadEncoder().load(VGG19_DECODER.name)
 
 
 def test_a_missing_file_of_the_pack_is_told_with_its_folder(pack, loaders, tmp_path, monkeypatch):
     stylize = sys.modules[f"{pack.__name__}.nodes.stylize"]
-    monkeypatch.setattr(loaders, "bundled_pair", lambda name: (DEFAULT_ENCODER, tmp_path / "decoder.safetensors"))
+    monkeypatch.setattr(loaders, "bundled_pair", lambda name: (VGG19_ENCODER, tmp_path / "decoder.safetensors"))
     image = torch.rand(1, 8, 8, 3)
     with pytest.raises(ValueError, match=rf"decoder.safetensors: expected a file in {tmp_path}, found none; put it"):
         stylize.Stylize().stylize(image, image, 1.0)
@@ -69,7 +69,7 @@ def test_names_that_come_by_a_wire_are_no_error(pack):
 
 def test_a_changed_file_is_loaded_again(loaders, tmp_path, monkeypatch):
     path = tmp_path / "encoder.safetensors"
-    shutil.copy(DEFAULT_ENCODER, path)
+    shutil.copy(VGG19_ENCODER, path)
     monkeypatch.setattr(loaders.host, "model_path", lambda *_: path)
     before, seen = loaders.LoadEncoder.IS_CHANGED(path.name), loaders.LoadEncoder().load(path.name)[0]
     assert loaders.LoadEncoder().load(path.name)[0] is seen
@@ -83,5 +83,5 @@ def test_what_is_derived_from_weights_is_kept_from_run_to_run(pack, loaders):
     fast = sys.modules[f"{pack.__name__}.adain_core.inference.fast.forward"].fast
     loaders._load.cache_clear()
     with torch.inference_mode():
-        (decoder,) = loaders.LoadDecoder().load(DEFAULT_DECODER.name)
+        (decoder,) = loaders.LoadDecoder().load(VGG19_DECODER.name)
         assert fast(decoder.load()) is fast(decoder.load())

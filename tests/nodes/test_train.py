@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adain_core.errors import AdaINError
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, PAIRS
+from adain_core.models.bundled import PAIRS, VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.model_files import load_decoder
 from adain_core.training.config import CHOICES, RANGES, TrainingConfig
 from adain_core.training.run.state import load_state, saved_states
@@ -34,7 +34,7 @@ def home(module, tmp_path, monkeypatch):
     return tmp_path
 
 
-def train(module, home, encoder_file=DEFAULT_ENCODER, **values):
+def train(module, home, encoder_file=VGG19_ENCODER, **values):
     loaders = sys.modules[f"{PACK}.nodes.loaders"]
     inputs = {
         "content_folder": "photos",
@@ -55,7 +55,7 @@ def train(module, home, encoder_file=DEFAULT_ENCODER, **values):
 
 @pytest.mark.slow
 def test_trains_inside_inference_mode_and_chains(module, home):
-    bundled = sys.modules[f"{PACK}.nodes.loaders"].shared_model("decoder", DEFAULT_DECODER)
+    bundled = sys.modules[f"{PACK}.nodes.loaders"].shared_model("decoder", VGG19_DECODER)
     decoder, samples, loss = train(module, home, decoder=bundled)
     assert samples.shape == (4, 32, 32, 3)
     assert 0 <= samples.min() <= samples.max() <= 1
@@ -98,14 +98,14 @@ def test_a_second_run_of_the_name_resumes_or_is_refused(module, home):
 def test_decoders_of_other_origin_are_not_overwritten(module, home):
     mine = home / "models/adain/mine.safetensors"
     mine.parent.mkdir(parents=True)
-    mine.write_bytes(DEFAULT_DECODER.read_bytes())
+    mine.write_bytes(VGG19_DECODER.read_bytes())
     with pytest.raises(ValueError, match="expected a new name, found 'mine'"):
         train(module, home)
-    assert mine.read_bytes() == DEFAULT_DECODER.read_bytes()
+    assert mine.read_bytes() == VGG19_DECODER.read_bytes()
 
 
 def test_a_training_does_not_take_the_name_of_a_model_of_the_pack(module, home):
-    for path in (DEFAULT_DECODER, DEFAULT_ENCODER):
+    for path in (VGG19_DECODER, VGG19_ENCODER):
         with pytest.raises(ValueError, match=f"checkpoint_name: expected a new name, found '{path.stem}'"):
             train(module, home, checkpoint_name=path.stem)
     assert not (home / "models").exists()

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from adain_core.cli.main import main
-from adain_core.models.bundled import DEFAULT_DECODER
+from adain_core.models.bundled import VGG19_DECODER
 from adain_core.models.model_files import load_decoder
 from adain_core.training.config import RANGES, TrainingConfig
 from adain_core.training.run.state import load_state, saved_states
@@ -158,7 +158,7 @@ def test_two_processes_of_torchrun_equal_one(folders, tmp_path):
     """
     arguments = ["adain_core", "train", *folders, *TINY, "--batch-size", "4", "--steps", "6", "--save-every", "0"]
     arguments += ["--learning-rate", "3e-6", "--identity-share", "0.25", "--reconstruction-weight", "10"]
-    arguments += ["--device", "cpu", "--decoder", DEFAULT_DECODER]
+    arguments += ["--device", "cpu", "--decoder", VGG19_DECODER]
     launcher = ["torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
     launcher += ["--master-port", free_port(), "-m"]
     for name, command in (("one", arguments), ("two", [*launcher, *arguments])):
@@ -170,7 +170,7 @@ def test_two_processes_of_torchrun_equal_one(folders, tmp_path):
     torch.testing.assert_close(b[0], a[0], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
 
-    begin = {f"decoder.{key}": value for key, value in load_decoder(DEFAULT_DECODER).state_dict().items()}
+    begin = {f"decoder.{key}": value for key, value in load_decoder(VGG19_DECODER).state_dict().items()}
 
     def gradients(state):  # Adam's first moment, a running mean of them
         return torch.cat([value.flatten() for key, value in state.tensors.items() if key.endswith(".exp_avg")])

@@ -10,7 +10,7 @@ from adain_core.comparison.measures import as_saved, judge, load_judge, losses, 
 from adain_core.errors import AdaINError
 from adain_core.images.files import load_picture
 from adain_core.images.resize import center_crop
-from adain_core.models.bundled import DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_ENCODER
 from adain_core.models.model_files import load_vgg
 
 JUDGE = """
@@ -34,7 +34,7 @@ def photo(examples):
 
 @pytest.fixture(scope="module")
 def vgg():
-    return load_vgg(DEFAULT_ENCODER)
+    return load_vgg(VGG19_ENCODER)
 
 
 def test_losses(vgg, photo):

@@ -12,7 +12,7 @@ from adain_core.inference import pipeline
 from adain_core.inference.memory_estimates import automatic_tile_size, working_memory
 from adain_core.inference.pipeline import decode, encode
 from adain_core.inference.tiling import TilePlan
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, PAIRS, load_pair
+from adain_core.models.bundled import PAIRS, VGG19_DECODER, VGG19_ENCODER, load_pair
 from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.models.vgg import HALO
 
@@ -51,7 +51,7 @@ def test_halos_end_only_at_the_border(height, width, tile_size):
 
 @pytest.fixture(scope="module")
 def models():
-    return load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER)
+    return load_encoder(VGG19_ENCODER), load_decoder(VGG19_DECODER)
 
 
 def test_the_halo_is_the_receptive_field(models):

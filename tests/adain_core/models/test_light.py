@@ -7,7 +7,7 @@ from torch import nn
 
 from adain_core.errors import AdaINError
 from adain_core.method.features import feature_size
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, PAIRS, load_pair
+from adain_core.models.bundled import PAIRS, VGG19_DECODER, VGG19_ENCODER, load_pair
 from adain_core.models.light import LightDecoder, LightEncoder
 from adain_core.models.model_files import (
     encoder_fingerprint,
@@ -133,16 +133,15 @@ def test_the_bundled_files_are_a_pair_of_at_most_3_mb():
         assert metadata["license"] == "MIT"
 
 
-def test_a_decoder_brings_its_encoder():
+def test_an_encoder_brings_its_decoder_and_a_decoder_its_encoder():
     for files in PAIRS.values():
-        encoder, decoder = load_pair(decoder=files.decoder)
-        assert encoder.fingerprint == decoder.trained_for
+        for alone in ({"encoder": files.encoder}, {"decoder": files.decoder}):
+            encoder, decoder = load_pair(**alone)
+            assert encoder.fingerprint == decoder.trained_for
 
 
 def test_pairs_do_not_mix():
     with pytest.raises(AdaINError, match="expected a decoder trained for this encoder"):
-        load_pair(PAIRS["light"].encoder, DEFAULT_DECODER)
-    with pytest.raises(AdaINError, match="expected a decoder trained for this encoder"):
-        load_pair(encoder=DEFAULT_ENCODER, pair="light")
+        load_pair(PAIRS["light"].encoder, VGG19_DECODER)
     with pytest.raises(AdaINError, match="pair: expected one of vgg19, fine, light, found 'heavy'"):
         load_pair(pair="heavy")

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from adain_core.errors import AdaINError
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import encoder_fingerprint, load_decoder, load_encoder, save_model
 from adain_core.models.tensor_files import read_metadata, read_safetensors
@@ -42,9 +42,9 @@ def test_fingerprint_ignores_precision_and_sees_a_change(tmp_path):
 
 
 def test_the_bundled_pair_fits():
-    encoder = load_encoder(DEFAULT_ENCODER)
-    assert load_decoder(DEFAULT_DECODER, encoder.fingerprint).trained_for == encoder.fingerprint
-    assert "CC BY 4.0" in read_metadata(DEFAULT_ENCODER)["license"]
+    encoder = load_encoder(VGG19_ENCODER)
+    assert load_decoder(VGG19_DECODER, encoder.fingerprint).trained_for == encoder.fingerprint
+    assert "CC BY 4.0" in read_metadata(VGG19_ENCODER)["license"]
 
 
 def test_a_decoder_for_another_encoder_is_refused(decoder_file):
@@ -56,7 +56,7 @@ def test_an_encoder_is_no_decoder(decoder_file):
     with pytest.raises(AdaINError, match="expected an encoder file, found one that holds a decoder"):
         load_encoder(decoder_file)
     with pytest.raises(AdaINError, match="expected a decoder file, found one that holds an encoder"):
-        load_decoder(DEFAULT_ENCODER)
+        load_decoder(VGG19_ENCODER)
 
 
 @pytest.mark.parametrize(

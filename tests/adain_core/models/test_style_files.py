@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from adain_core.errors import AdaINError
 from adain_core.method.normalization import Statistics
 from adain_core.method.style import ShallowStatistics, Style
-from adain_core.models.bundled import DEFAULT_DECODER, PAIRS
+from adain_core.models.bundled import PAIRS, VGG19_DECODER
 from adain_core.models.style_files import load_style, load_thumbnail, save_style
 from adain_core.models.tensor_files import read_metadata, read_safetensors
 
@@ -109,7 +109,7 @@ def test_statistics_that_cannot_be(style, path, change, message):
 
 def test_files_that_hold_no_style(tmp_path):
     with pytest.raises(AdaINError, match="expected a style file, found one of another kind \\(decoder\\)"):
-        load_style(DEFAULT_DECODER)
+        load_style(VGG19_DECODER)
     save_file({"x": torch.ones(1)}, tmp_path / "x.safetensors")
     with pytest.raises(AdaINError, match="expected a style file, found one of another kind \\(unknown\\)"):
         load_style(tmp_path / "x.safetensors")

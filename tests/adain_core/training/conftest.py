@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.model_files import load_decoder, load_encoder
 from tests.adain_core.pictures import write_pictures
 
@@ -18,9 +18,9 @@ def folders(tmp_path_factory):
 
 @pytest.fixture
 def encoder():
-    return load_encoder(DEFAULT_ENCODER)
+    return load_encoder(VGG19_ENCODER)
 
 
 @pytest.fixture
 def start():
-    return load_decoder(DEFAULT_DECODER)
+    return load_decoder(VGG19_DECODER)

@@ -10,7 +10,7 @@ import torch
 from adain_core import AdaINError, Stylizer
 from adain_core.cli.main import main
 from adain_core.method.normalization import Statistics, channel_statistics
-from adain_core.models.bundled import DEFAULT_DECODER, PAIRS
+from adain_core.models.bundled import PAIRS, VGG19_DECODER
 from adain_core.models.tensor_files import read_metadata, read_safetensors
 from adain_core.training.config import TrainingConfig
 from adain_core.training.data.pools import POOL, PooledPairs
@@ -192,7 +192,7 @@ def test_the_command_leaves_a_pair(tmp_path, capsys):
     arguments[4] = str(tmp_path / "none")
     for wrong, message in (
         (["--decoder", start[1]], "expected --encoder and --decoder to start from, or neither"),
-        (["--encoder", str(PAIRS["vgg19"].encoder), "--decoder", str(DEFAULT_DECODER)], "found a vgg19 one"),
+        (["--encoder", str(PAIRS["vgg19"].encoder), "--decoder", str(VGG19_DECODER)], "found a vgg19 one"),
         (["--anchor", start[1]], "and no --anchor"),
     ):
         assert main([*arguments, *wrong]) == 2

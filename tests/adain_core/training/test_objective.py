@@ -9,7 +9,7 @@ import torch
 
 from adain_core.method.losses import content_loss, gram_matrix, gram_style_loss, style_loss
 from adain_core.method.normalization import adaptive_instance_norm, channel_statistics
-from adain_core.models.bundled import DEFAULT_DECODER
+from adain_core.models.bundled import VGG19_DECODER
 from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import load_decoder
 from adain_core.training.config import TrainingConfig
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("single_thread")
 
 @pytest.fixture
 def decoder():
-    return load_decoder(DEFAULT_DECODER).requires_grad_(True)
+    return load_decoder(VGG19_DECODER).requires_grad_(True)
 
 
 @pytest.fixture

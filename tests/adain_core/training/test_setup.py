@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adain_core.errors import AdaINError
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER
+from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
 from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.training.trainer import Trainer
 from tests.adain_core.pictures import write_pictures
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("single_thread")
 def test_resuming_from_another_decoder_is_refused(folders, encoder, start, tmp_path):
     config = replace(TINY, steps=2, anchor_weight=1.0)
     Trainer(encoder, config, *folders, tmp_path / "run", start=start, anchor=start).train()
-    other = load_decoder(DEFAULT_DECODER)
+    other = load_decoder(VGG19_DECODER)
     with torch.no_grad():
         other.c[0].bias += 1
     for name, decoders in (("decoder", (other, start)), ("anchor", (start, other))):
@@ -44,7 +44,7 @@ def test_mixing_up_runs_is_refused(folders, encoder, tmp_path):
         Trainer(encoder, TINY, *folders, tmp_path / "run")
     with pytest.raises(AdaINError, match=r"started with \(seed 0\), found seed 7"):
         Trainer(encoder, replace(TINY, seed=7), *folders, tmp_path / "run", resume=True)
-    other = load_encoder(DEFAULT_ENCODER)
+    other = load_encoder(VGG19_ENCODER)
     other.fingerprint = "0" * 16
     with pytest.raises(AdaINError, match="one encoder"):
         Trainer(other, TINY, *folders, tmp_path / "run", resume=True)

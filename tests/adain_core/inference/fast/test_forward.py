@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adain_core.images.files import load_picture
 from adain_core.inference.fast import conv_chain
 from adain_core.inference.fast.forward import fast
-from adain_core.models.bundled import DEFAULT_DECODER, DEFAULT_ENCODER, PAIRS, load_pair
+from adain_core.models.bundled import PAIRS, VGG19_DECODER, VGG19_ENCODER, load_pair
 from adain_core.models.decoder import Decoder
 from adain_core.models.model_files import load_decoder, load_encoder
 from adain_core.models.vgg import VGGEncoder
@@ -23,7 +23,7 @@ LAST = torch.channels_last
 
 @pytest.fixture(scope="module")
 def models():
-    return load_encoder(DEFAULT_ENCODER), load_decoder(DEFAULT_DECODER)
+    return load_encoder(VGG19_ENCODER), load_decoder(VGG19_DECODER)
 
 
 @pytest.fixture(scope="module", params=PAIRS)
@@ -58,7 +58,7 @@ def test_normalization_layers_are_kept(normalization):
 
 
 def test_derived_weights_follow_the_parameters(models):
-    decoder = load_decoder(DEFAULT_DECODER)
+    decoder = load_decoder(VGG19_DECODER)
     features = torch.rand(1, 512, 2, 2)
     with torch.no_grad():
         before = fast(decoder)(features)
@@ -71,7 +71,7 @@ def test_derived_weights_follow_the_parameters(models):
 
 
 def test_what_is_derived_is_kept_until_a_parameter_changes():
-    decoder = load_decoder(DEFAULT_DECODER)
+    decoder = load_decoder(VGG19_DECODER)
     before = fast(decoder)
     assert fast(decoder) is before
     weight = decoder.c[0].weight
@@ -79,7 +79,7 @@ def test_what_is_derived_is_kept_until_a_parameter_changes():
         "in place": lambda: weight.mul_(0.5),
         "other data": lambda: setattr(weight, "data", weight.data.clone()),
         "another parameter": lambda: setattr(decoder.c[0], "weight", torch.nn.Parameter(weight.clone(), False)),
-        "loaded": lambda: decoder.load_state_dict(load_decoder(DEFAULT_DECODER).state_dict()),
+        "loaded": lambda: decoder.load_state_dict(load_decoder(VGG19_DECODER).state_dict()),
         "another type": lambda: decoder.double(),
     }
     for name, change in changes.items():
@@ -91,12 +91,12 @@ def test_what_is_derived_is_kept_until_a_parameter_changes():
 
 
 def test_nothing_is_kept_of_what_trains_or_is_not_counted():
-    decoder = load_decoder(DEFAULT_DECODER)
+    decoder = load_decoder(VGG19_DECODER)
     decoder.c[-1].bias.requires_grad_(True)
     with torch.no_grad():
         assert fast(decoder) is not fast(decoder)
     with torch.inference_mode():
-        decoder = load_decoder(DEFAULT_DECODER)
+        decoder = load_decoder(VGG19_DECODER)
         features = torch.rand(1, 512, 2, 2)
         fast(decoder)(features)
         decoder.c[0].weight.mul_(0.5)
@@ -104,7 +104,7 @@ def test_nothing_is_kept_of_what_trains_or_is_not_counted():
 
 
 def test_what_is_derived_goes_with_its_model():
-    decoder = load_decoder(DEFAULT_DECODER)
+    decoder = load_decoder(VGG19_DECODER)
     weight = weakref.ref(decoder.c[0].weight)
     fast(decoder)
     del decoder

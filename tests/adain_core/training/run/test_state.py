@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from adain_core.errors import AdaINError
-from adain_core.models.bundled import DEFAULT_DECODER
+from adain_core.models.bundled import VGG19_DECODER
 from adain_core.models.tensor_files import read_safetensors
 from adain_core.training.run.state import is_state, load_state, saved_states
 from adain_core.training.trainer import Trainer
@@ -59,9 +59,9 @@ def test_only_files_named_by_step_are_checkpoints(tmp_path):
 
 def test_other_safetensors_files_are_no_checkpoints(tmp_path):
     cut = tmp_path / "cut.safetensors"
-    cut.write_bytes(DEFAULT_DECODER.read_bytes()[:1000])
+    cut.write_bytes(VGG19_DECODER.read_bytes()[:1000])
     save_file({"x": torch.zeros(1)}, tmp_path / "plain.safetensors")
-    for path in (DEFAULT_DECODER, cut, tmp_path / "plain.safetensors"):
+    for path in (VGG19_DECODER, cut, tmp_path / "plain.safetensors"):
         assert not is_state(path)
         with pytest.raises(AdaINError):
             load_state(path)
