@@ -7,7 +7,7 @@ from torch import nn
 
 from adain_core.errors import AdaINError
 from adain_core.method.features import feature_size
-from adain_core.models.bundled import PAIRS, VGG19_DECODER, VGG19_ENCODER, load_pair
+from adain_core.models.bundled import PAIRS, VGG19_DECODER, load_pair
 from adain_core.models.light import LightDecoder, LightEncoder
 from adain_core.models.model_files import (
     encoder_fingerprint,
