@@ -63,7 +63,7 @@ def _alpha(s: Stylizer) -> list[Tensor]:
 
 def _channels(s: Stylizer) -> list[Tensor]:
     content, style = s.encode(_image("content_chelsea")), s.style(_image("style_safe_landing"))
-    chosen = channel_masks.by_difference(content.statistics, style.statistics, 256)
+    chosen = channel_masks.by_difference(content.statistics, style.statistics, 544)
     return [s.decode(apply_style(content, style, channels=chosen))]
 
 
