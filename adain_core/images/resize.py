@@ -6,13 +6,19 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
 
+from ..method.normalization import at_least_float32
+
 
 def scale(pixels: Tensor, factor: float) -> Tensor:
-    """Scales both sides of ``[B, C, H, W]`` by a factor, rounded to whole pixels, at least one; 1: unchanged."""
+    """Scales both sides of ``[B, C, H, W]`` by a factor, rounded to whole pixels, at least one; 1: unchanged.
+
+    Pixels may be of any floating type, which they keep.
+    """
     if factor == 1:
         return pixels
     size = [max(1, round(side * factor)) for side in pixels.shape[2:]]
-    return F.interpolate(pixels, size, mode="bilinear", antialias=True).clamp(0, 1)
+    # PyTorch's own does not take half precision on the CPU.
+    return F.interpolate(at_least_float32(pixels), size, mode="bilinear", antialias=True).clamp(0, 1).to(pixels)
 
 
 def scale_short_side(pixels: Tensor, side: int) -> Tensor:

@@ -31,7 +31,9 @@ def inputs(nodes, examples, tmp_path, monkeypatch):
     features, style = (nodes["AdaINVGGEncode"]().encode(encoder, image)[0] for image in (photo, painting))
     stylize = {"content": photo.repeat(3, 1, 1, 1), "style": painting, "alpha": 0.8, "mask": mask}
     return {
-        "AdaINVGGEncode": [{"encoder": encoder, "image": photo, "mask": mask}],
+        "AdaINVGGEncode": [
+            {"encoder": encoder, "image": photo, "mask": mask, "statistics_size": size} for size in (0, 32)
+        ],
         "AdaINApply": [{"content": features, "style": style, "alpha": 0.8, "mask": mask}],
         "AdaINSaveStyle": [{"style": style, "name": "mine", "thumbnail": painting}],
         "AdaINFitStyle": [
@@ -52,7 +54,10 @@ def inputs(nodes, examples, tmp_path, monkeypatch):
         "AdaINStyleFromImages": [
             {"encoder": encoder, "style_folder": "no folder", "style_size": 0, "images": painting.repeat(2, 1, 1, 1)}
         ],
-        "AdaINStylize": [{**stylize, "preserve_color": keep} for keep in (False, True)],
+        "AdaINStylize": [
+            *({**stylize, "preserve_color": keep} for keep in (False, True)),
+            {**stylize, "style_size": 32, "detail_size": 32},
+        ],
         "AdaINStylizeFrames": [
             {**stylize, "smoothing": 0.5, "flow": flow, "preserve_color": True} for flow in (False, True)
         ],

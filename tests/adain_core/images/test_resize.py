@@ -21,6 +21,14 @@ def test_no_side_becomes_empty():
     assert scale(torch.rand(1, 3, 2, 400), 0.1).shape == (1, 3, 1, 40)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_pixels_in_half_precision(dtype):
+    pixels = torch.rand(1, 3, 30, 40).to(dtype)
+    scaled = scale_short_side(pixels, 16)
+    assert scaled.dtype == dtype
+    torch.testing.assert_close(scaled, scale_short_side(pixels.float(), 16).to(dtype))
+
+
 def test_scaling_equals_pillows_antialiased_bilinear(examples):
     with Image.open(examples / "content_chelsea.jpg") as image:
         small = image.resize((image.width // 3, image.height // 3), Image.Resampling.BILINEAR)
