@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..adain_core.errors import AdaINError
+from ..adain_core.errors import AdaINError, check_batch
 from ..adain_core.inference.applications import plan_regions
 from ..adain_core.inference.frames import applied
 from ..adain_core.method.spatial_masks import feathered
@@ -72,6 +72,8 @@ class Regions:
                 if mask is not None:
                     raise AdaINError(f"mask_{k}: expected a style_{k} beside it, found none; connect one")
                 continue
+            if mask is not None:
+                check_batch(name, mask.shape[0], content.tensor.shape[0])
             styles.append(style_of(given[f"style_{k}"]))
             masks.append(None if mask is None else feathered(mask, content.size, feather))
             notes += said

@@ -93,6 +93,16 @@ def test_channels_by_cluster_at_random_inverted_and_blended(nodes, graph):
     assert torch.equal(blended, drawn)
 
 
+@pytest.mark.parametrize("one", [1, 3])
+def test_masks_of_numbers_that_do_not_fit(nodes, graph, left, one):
+    content, style, another, *_ = graph
+    three = content._replace(tensor=content.tensor.repeat(3, 1, 1, 1))
+    given = {f"style_{k}": s for k, s in enumerate((style, style, another), 1)}  # the first two are one region
+    given |= {"content": three, "alpha": 1.0, "feather": 0}
+    with pytest.raises(ValueError, match=r"^mask_2: expected a batch of 1 or of 3 like the content, found 2$"):
+        run(nodes["AdaINRegions"], **given, mask_1=left.repeat(one, 1, 1), mask_2=left.repeat(2, 1, 1))
+
+
 def test_clusters_are_of_vgg(nodes, graph):
     content = graph[0]._replace(tensor=torch.rand(1, 192, 4, 4))
     with pytest.raises(ValueError, match="cluster: expected a VGG encoder, whose 512 channels the clusters are of"):
