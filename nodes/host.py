@@ -49,6 +49,7 @@ ENDINGS = {".safetensors"}
 CANCELLED: tuple[type[BaseException], ...] = () if management is None else (management.InterruptProcessingException,)
 _SHARE = 0.7  # of the free memory; the rest is for whatever else runs
 _LINE = 36  # characters that fit across a node
+_with_text: set[str] = set()  # nodes that show some
 
 
 class ManagedModel(Generic[M]):
@@ -265,17 +266,19 @@ def make_room(memory_required: int) -> None:
 def show_text(node_id: str | None, *lines: str) -> None:
     """Shows lines of text on the running node, where ComfyUI can. They take the place of what it showed before.
 
-    Long lines are broken between words: the node itself would break them anywhere. Nodes 2.0 reads the text as
-    Markdown, where two spaces end a line.
+    So does none: what a run before said, such as that the mask is empty, need not be true of this one. ComfyUI takes no
+    empty text, but a space. Long lines are broken between words: the node itself would break them anywhere. Nodes 2.0
+    reads the text as Markdown, where two spaces end a line.
     """
-    if management is None or node_id is None or not lines:
+    if management is None or node_id is None or not (lines or node_id in _with_text):
         return
     # Here and not above: a script that uses ComfyUI's parts without serving cannot import the server.
     from server import PromptServer
 
     if hasattr(PromptServer.instance, "send_progress_text"):
         text = "  \n".join(textwrap.fill(line, _LINE, break_long_words=False, break_on_hyphens=False) for line in lines)
-        PromptServer.instance.send_progress_text(text, node_id, PromptServer.instance.client_id)
+        PromptServer.instance.send_progress_text(text or " ", node_id, PromptServer.instance.client_id)
+        (_with_text.add if lines else _with_text.discard)(node_id)
 
 
 def only_this_machine() -> bool:

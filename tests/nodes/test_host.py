@@ -39,6 +39,19 @@ def test_text_breaks_between_words(host, monkeypatch):
     assert text.startswith("step 2/2  \n"), "a line's end for Markdown, too"
     assert " ".join(text.split()) == f"step 2/2 {words} {path}"
     assert all(len(line) <= 36 or " " not in line for line in map(str.rstrip, text.split("\n")))
-    host.show_text("7")
     host.show_text(None, "no node")
-    assert len(sent) == 1, "nothing to say replaces nothing"
+    assert len(sent) == 1
+
+
+def test_nothing_to_say_takes_the_place_of_what_was_said_before(host, monkeypatch):
+    sent = []
+    server = SimpleNamespace(client_id="c", send_progress_text=lambda text, node, client: sent.append((text, node)))
+    monkeypatch.setitem(sys.modules, "server", SimpleNamespace(PromptServer=SimpleNamespace(instance=server)))
+    monkeypatch.setattr(host, "management", SimpleNamespace())
+    host.show_text("8")
+    assert sent == [], "a node that shows none gets none"
+    host.show_text("8", "The mask is empty and counts as none.")
+    host.show_text("8")
+    assert sent[1:] == [(" ", "8")], "ComfyUI takes an empty text for none"
+    host.show_text("8")
+    assert len(sent) == 2
