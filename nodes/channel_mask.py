@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ..adain_core.errors import AdaINError, check_known
 from ..adain_core.method import channel_masks
+from ..adain_core.method.content_statistics import content_statistics
 from ..adain_core.method.features import FEATURE_CHANNELS, Features
 from ..adain_core.method.style import Style
 from ..adain_core.models.channel_clusters import cluster as channels_of_cluster
@@ -159,7 +160,7 @@ class ChannelMask:
             style = style_of(style)
             style = style.seen_by(content.encoder_id, channels)
             weights = channel_masks.by_difference(
-                content.statistics, style.statistics, count, choose_by == MOST, amount, others
+                content_statistics(content), style.statistics, count, choose_by == MOST, amount, others
             )
         if invert:
             weights = channel_masks.inverted(weights)

@@ -345,6 +345,17 @@ def test_channel_mask_modes(nodes, models, photo, painting):
         run(node, choose_by="differ most", amount=1.0, content=content, style=style._replace(encoder_id="another"))
 
 
+def test_channels_that_differ_are_those_that_adain_changes(nodes, models, photo, painting):
+    """Of a content measured at another size, too, where AdaIN normalizes by other statistics than its own."""
+    encoder, _ = models
+    content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo, statistics_size=24)
+    style = run(nodes["AdaINVGGEncode"], encoder=encoder, image=painting)
+    chosen = run(nodes["AdaINChannelMask"], choose_by="differ most", amount=1.0, content=content, style=style)
+    features = run(nodes["AdaINApply"], content=content, style=style, alpha=1.0)
+    change = (features.tensor - content.tensor).square().mean(dim=(0, 2, 3)) / content.statistics.std[0].square()
+    assert chosen[change.topk(256).indices].mean() > 0.88
+
+
 def test_channel_mask_limits_the_style(nodes, models, photo, painting):
     encoder, _ = models
     content = run(nodes["AdaINVGGEncode"], encoder=encoder, image=photo)
