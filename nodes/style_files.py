@@ -42,11 +42,19 @@ class SaveStyle:
             "optional": {
                 "author": (
                     "STRING",
-                    {"default": "", "advanced": True, "tooltip": "Who made the style image, kept in the file."},
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "tooltip": "Who made the style image, kept in the file. Empty: as the style says.",
+                    },
                 ),
                 "license": (
                     "STRING",
-                    {"default": "", "advanced": True, "tooltip": "Its licence, kept in the file."},
+                    {
+                        "default": "",
+                        "advanced": True,
+                        "tooltip": "Its licence, kept in the file. Empty: as the style says.",
+                    },
                 ),
                 "thumbnail": (
                     "IMAGE",
@@ -61,7 +69,9 @@ class SaveStyle:
         if host.is_bundled(file, host.STYLE_FOLDER):
             # A style of that name would take the place of the pack's own in workflows that load it.
             raise AdaINError(f"name: expected another one than the pack's own styles have, found {name!r}")
-        style = replace(style_of(style), info={"name": name, "author": author, "license": license})
+        style = style_of(style)
+        given = {"name": name, "author": author, "license": license}
+        style = replace(style, info=style.info | {key: text for key, text in given.items() if text})
         picture = None if thumbnail is None else to_image(to_core(thumbnail, "thumbnail")[0])
         save_style(host.save_folder(host.STYLE_FOLDER) / file, style, picture)
         return (style,)

@@ -35,6 +35,15 @@ def style(pack):
     return core.Style(Statistics(torch.randn(1, 512), torch.rand(1, 512) + 0.1), "an encoder")
 
 
+def test_author_and_licence_of_a_loaded_style_stay(save, load, style):
+    save(style, "mine", author="me", license="CC0")
+    (loaded,) = load("mine.safetensors")
+    save(loaded, "copy")
+    assert load("copy.safetensors")[0].info == {"name": "copy", "author": "me", "license": "CC0"}
+    save(loaded, "changed", author="you")
+    assert load("changed.safetensors")[0].info == {"name": "changed", "author": "you", "license": "CC0"}
+
+
 def test_a_style_comes_back(save, load, style):
     (same,) = save(style, "mine", author="me", license="CC0")
     assert same.statistics is style.statistics
