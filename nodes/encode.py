@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..adain_core.errors import check_batch
 from ..adain_core.method.adain import nonempty
+from ..adain_core.method.spatial_masks import to_size, where_visible
 from . import execution, host
-from .convert import to_core
+from .convert import opacity_of, to_core
 from .inputs import STATISTICS_SIZE, TILE_SIZE
 from .masks import empty_samples, mask_or_none
 from .types import CATEGORY, ENCODER, FEATURES
@@ -55,5 +57,9 @@ class Encode:
             ]
             mask = nonempty(mask)
         host.show_text(node_id, *notes)
-        pixels = to_core(image, "image")
+        pixels, opacity = to_core(image, "image"), opacity_of(image)
+        if mask is not None and opacity is not None:
+            check_batch("mask", mask.shape[0], image.shape[0], "the image")
+            opacity = where_visible(to_size(mask, (image.shape[1], image.shape[2])), opacity)
+        mask = mask if opacity is None else opacity
         return (execution.encode(encoder, pixels, mask, tile_size, statistics_size=statistics_size),)

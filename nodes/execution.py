@@ -153,6 +153,7 @@ class ManagedPair:
     def encode(
         self,
         images: Tensor,
+        mask: Tensor | None = None,
         *,
         tile_size: int = 0,
         progress: ProgressCallback | None = None,
@@ -162,7 +163,7 @@ class ManagedPair:
         """Features of images, kept where it suits their size. ComfyUI says how much memory there is."""
         device = self._features_device(images)
         progress = progress or host.cancel_point
-        return encode(self._encoder, images, None, tile_size, progress, device, statistics_size)
+        return encode(self._encoder, images, mask, tile_size, progress, device, statistics_size)
 
     def decode(
         self,
@@ -211,6 +212,7 @@ def stylize(
     style_size: int = 0,
     detail_size: int = 0,
     opacity: Tensor | None = None,
+    style_mask: Tensor | None = None,
 ) -> Tensor:
     """`frames.stylize_frames` in one style, with a progress bar on the node.
 
@@ -231,18 +233,31 @@ def stylize(
         refine=refine,
         style_size=style_size,
         detail_size=detail_size,
+        style_masks=[style_mask],
     )
 
 
-def match_color(images: Tensor, reference: Tensor, method: str, strength: float = 1.0) -> Tensor:
-    """`color.match_color`, a few images at a time, on the images' device."""
+def match_color(
+    images: Tensor,
+    reference: Tensor,
+    method: str,
+    strength: float = 1.0,
+    opacity: Tensor | None = None,
+    reference_opacity: Tensor | None = None,
+) -> Tensor:
+    """`color.match_color`, a few images at a time, on the images' device. Pixels count as much as can be seen of
+    them."""
     count = images.shape[0]
     check_batch("reference", reference.shape[0], count, "the image")
     bar = host.progress_bar(count)
     result = torch.empty(images.shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
     for chunk in frames.chunks(count):
         part = frames.part_of(reference, chunk).to(images.device)
-        result[chunk] = color.match_color(images[chunk], part, method, strength=strength)
+        weights, others = (
+            None if seen is None else frames.part_of(seen, chunk).to(images.device)
+            for seen in (opacity, reference_opacity)
+        )
+        result[chunk] = color.match_color(images[chunk], part, method, weights, others, strength)
         bar(chunk.stop, count)
     return result
 

@@ -63,7 +63,7 @@ class Stylize:
         encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
         host.show_text(node_id, *notes)
-        pixels, style = to_core(content, "content"), to_core(style, "style")
-        given = (pixels, style, alpha, mask, preserve_color)
-        more = {"refine": refine, "style_size": style_size, "detail_size": detail_size, "opacity": opacity_of(content)}
+        given = (to_core(content, "content"), to_core(style, "style"), alpha, mask, preserve_color)
+        more = {"refine": refine, "style_size": style_size, "detail_size": detail_size}
+        more |= {"opacity": opacity_of(content), "style_mask": opacity_of(style)}
         return (to_comfy(execution.stylize(encoder, decoder, *given, **more), content),)

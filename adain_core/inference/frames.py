@@ -17,7 +17,7 @@ from ..images.color import match_color
 from ..images.resize import scale_short_side
 from ..method.adain import check_alpha
 from ..method.features import Features
-from ..method.spatial_masks import check_feather, feathered, to_feature_grid, visible_positions
+from ..method.spatial_masks import check_feather, feathered, to_feature_grid, to_size, visible_positions
 from ..method.style import Style, check_style_size
 from ..progress import ProgressCallback, stage
 from .applications import Application, check_controls, in_shares, plan_applications, where_visible_only
@@ -36,6 +36,7 @@ class Models(Protocol):
     def encode(
         self,
         images: Tensor,
+        mask: Tensor | None = None,
         *,
         tile_size: int = 0,
         progress: ProgressCallback | None = None,
@@ -102,6 +103,7 @@ def stylize_frames(
     style_size: int = 0,
     detail_size: int = 0,
     feather: float = 0.0,
+    style_masks: Sequence[Tensor | None] = (),
 ) -> Tensor:
     """Stylizes images, or the frames of one video in their order.
 
@@ -127,6 +129,8 @@ def stylize_frames(
         detail_size: the short side, pixels, at which the content's statistics are taken, see `content_statistics`; one
             below the content's calms fine detail. 0, or more than it has: as it is.
         feather: width of the masks' soft edges in pixels, see `spatial_masks.feathered`; 0: the masks as they are.
+        style_masks: how much the pixels of each style's images count in its statistics, ``[B or 1, h, w]`` 0..1, some
+            above 0 in each; None: all the same. None at all: so for every style.
 
     Returns:
         ``[B, 3, H, W]`` float32 RGB 0..1, where the models put their results.
@@ -151,6 +155,8 @@ def stylize_frames(
         if progress is not None:
             progress(1, 1)
         return content.float()
+    if opacity is not None and opacity.ndim == 2:
+        opacity = opacity[None]
     parts = chunks(count)
     blends = smoother is not None and smoother.blends
     stages = [*[1] * len(styles), 1, 1]
@@ -163,11 +169,13 @@ def stylize_frames(
     result: Tensor | None = None
     for chunk in parts:
         images = content[chunk]
+        visible = None if opacity is None else part_of(opacity, chunk)
         encoded = []
         for k, style in enumerate(styles):
             if k not in known:
-                colors = images if preserve_color else None
-                known[k] = _encoded(models, style, chunk, colors, style_size, ticks.next(), memory)
+                colors = (images, visible) if preserve_color else None
+                seen = style_masks[k] if style_masks else None
+                known[k] = _encoded(models, style, seen, chunk, colors, style_size, ticks.next(), memory)
             else:
                 ticks.skip()
             encoded.append(known[k])
@@ -176,10 +184,9 @@ def stylize_frames(
         applications = plan_applications(encoded, weights, [part_of(mask, chunk) for mask in masks], size)
         seen_at = smaller_side(detail_size, images.shape)
         features = models.encode(images, progress=ticks.next(), memory=memory, statistics_size=seen_at)
-        if opacity is not None:
-            part = part_of(opacity[None] if opacity.ndim == 2 else opacity, chunk)
-            features = weighted(features, part)
-            applications = where_visible_only(applications, visible_positions(part))
+        if visible is not None:
+            features = weighted(features, visible)
+            applications = where_visible_only(applications, visible_positions(visible))
         cuts: list[bool] = []
         if smoother is None:
             target = applied(features, applications, alpha, channels)
@@ -322,13 +329,15 @@ def _batch(style: Tensor | Style) -> int:
 def _encoded(
     models: Models,
     style: Tensor | Style,
+    mask: Tensor | None,
     chunk: slice,
-    colors: Tensor | None,
+    colors: tuple[Tensor, Tensor | None] | None,
     size: int,
     progress: ProgressCallback | None,
     memory: int | None,
 ) -> Style:
-    """The style of a chunk's images, with these colours and at this size."""
+    """The style of a chunk's images inside their mask, with the colours of those others, which count so much, and at
+    this size."""
     if isinstance(style, Style):
         for name, given in (("preserve_color", colors is not None), ("style size", size != 0)):
             if given:
@@ -337,9 +346,12 @@ def _encoded(
             return style
         return style.part(chunk)
     images = scale_short_side(part_of(style, chunk), size)
+    mask = None if mask is None else to_size(part_of(mask, chunk), (images.shape[2], images.shape[3]))
     if colors is not None:
-        images = match_color(images.expand(len(colors), -1, -1, -1), colors.to(images.device))
-    return models.encode(images, progress=progress, memory=memory).style
+        others, opacity = colors
+        images = images.expand(len(others), -1, -1, -1)
+        images = match_color(images, others.to(images.device), weights=mask, reference_weights=opacity)
+    return models.encode(images, mask, progress=progress, memory=memory).style
 
 
 class _Ticks:

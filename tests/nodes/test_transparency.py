@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from adain_core import Stylizer
+from adain_core.images.color import match_color
 from adain_core.images.files import load_picture
+from adain_core.images.transparency import fill, mean_color
 
 
 @pytest.fixture
@@ -54,6 +57,53 @@ def test_a_style_of_which_nothing_is_seen_elsewhere(nodes, photo, opacity):
     results = [run(nodes, "AdaINStylize", photo, with_opacity(style, opacity)) for style in (photo, magenta)]
     torch.testing.assert_close(*results, atol=1e-4, rtol=0)
     assert results[0].shape[3] == 3
+
+
+@pytest.fixture
+def core():
+    return Stylizer.load(device="cpu")
+
+
+def seen(image, opacity):
+    """An image's pixels and opacity as the core has them."""
+    pixels, weights = image.movedim(3, 1), opacity.movedim(3, 1)
+    return fill(pixels, weights, mean_color(pixels, weights)), weights[:, 0]
+
+
+@pytest.mark.parametrize("preserve_color", [False, True])
+def test_of_a_style_counts_what_is_seen_as_in_the_core(nodes, core, photo, opacity, preserve_color):
+    other = photo.flip(1) ** 2
+    given = {"content": with_opacity(other, opacity.flip(1, 2)), "style": with_opacity(photo, opacity)}
+    (found,) = nodes["AdaINStylize"]().stylize(**given, alpha=1.0, preserve_color=preserve_color)
+    (pixels, weights), (painting, mask) = seen(other, opacity.flip(1, 2)), seen(photo, opacity)
+    colors = {"colors": pixels, "colors_opacity": weights[0]} if preserve_color else {}
+    style = core.style(painting, mask, **colors)
+    expected = core.stylize(pixels, style, opacity=weights)
+    torch.testing.assert_close(found[..., :3], expected.movedim(1, 3), atol=1e-4, rtol=0)
+
+
+def test_vgg_encode_takes_statistics_of_what_is_seen(nodes, core, photo, opacity):
+    (encoder,) = nodes["AdaINEncoderLoader"]().load("fine_encoder.safetensors")
+    mask = torch.ones(1, 64, 64)
+    mask[:, 32:] = 0
+    image = with_opacity(photo, opacity)
+    filled, weights = seen(photo, opacity)
+    for given, expected in ((None, weights), (mask, mask * weights)):
+        (found,) = nodes["AdaINVGGEncode"]().encode(encoder, image, given)
+        for values, wanted in zip(found.statistics, core.style(filled, expected).statistics, strict=True):
+            torch.testing.assert_close(values, wanted, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="mask: expected a batch of 1 like the image, found 2"):
+        nodes["AdaINVGGEncode"]().encode(encoder, image, mask.repeat(2, 1, 1))
+
+
+@pytest.mark.parametrize("method", ["mean-covariance", "histogram"])
+def test_match_color_counts_what_is_seen(nodes, photo, opacity, method):
+    other = photo.flip(2) ** 2
+    given = with_opacity(photo, opacity), with_opacity(other, opacity.flip(1))
+    (found,) = nodes["AdaINMatchColor"]().match(*given, method)
+    (pixels, weights), (reference, others) = seen(photo, opacity), seen(other, opacity.flip(1))
+    expected = match_color(pixels, reference, method, weights, others)
+    torch.testing.assert_close(found[..., :3], expected.movedim(1, 3), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
