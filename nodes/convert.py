@@ -36,6 +36,11 @@ def to_core(image: Tensor, name: str) -> Tensor:
     return image.expand(-1, 3, -1, -1)
 
 
+def unfilled(image: Tensor) -> Tensor:
+    """An IMAGE without opacity, its own colours also where it is transparent: for results that are the very image."""
+    return image[..., :3] if image.shape[3] == 4 else image
+
+
 def opacity_of(image: Tensor) -> Tensor | None:
     """How much the pixels of an IMAGE with a fourth channel count in statistics, ``[B, H, W]`` 0..1.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..adain_core.images.color import METHODS
 from . import execution
-from .convert import opacity_of, to_comfy, to_core
+from .convert import opacity_of, to_comfy, to_core, unfilled
 from .types import CATEGORY
 
 
@@ -53,5 +53,6 @@ class MatchColor:
         }
 
     def match(self, image, reference, method, strength=1.0):
-        given = to_core(image, "image"), to_core(reference, "reference"), method, strength
+        pixels = to_core(image if strength else unfilled(image), "image")
+        given = pixels, to_core(reference, "reference"), method, strength
         return (to_comfy(execution.match_color(*given, opacity_of(image), opacity_of(reference)), image),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..adain_core.models.bundled import DEFAULT_PAIR
 from . import execution, host
-from .convert import opacity_of, to_comfy, to_core
+from .convert import opacity_of, to_comfy, to_core, unfilled
 from .inputs import ALPHA, DETAIL_SIZE, MASK, PAIR, REFINE, STYLE_SIZE
 from .loaders import shared_pair
 from .masks import mask_or_none
@@ -63,7 +63,8 @@ class Stylize:
         encoder, decoder = shared_pair(pair)
         mask, notes = mask_or_none(mask, "everything is stylized")
         host.show_text(node_id, *notes)
-        given = (to_core(content, "content"), to_core(style, "style"), alpha, mask, preserve_color)
+        pixels = to_core(content if alpha else unfilled(content), "content")
+        given = (pixels, to_core(style, "style"), alpha, mask, preserve_color)
         more = {"refine": refine, "style_size": style_size, "detail_size": detail_size}
         more |= {"opacity": opacity_of(content), "style_mask": opacity_of(style)}
         return (to_comfy(execution.stylize(encoder, decoder, *given, **more), content),)

@@ -59,6 +59,18 @@ def test_a_style_of_which_nothing_is_seen_elsewhere(nodes, photo, opacity):
     assert results[0].shape[3] == 3
 
 
+@pytest.mark.parametrize("kind", ["AdaINStylize", "AdaINStylizeFrames", "AdaINMatchColor"])
+def test_the_very_image_comes_back_where_it_is_transparent_too(nodes, photo, opacity, kind):
+    given = with_opacity(photo, opacity)
+    node = nodes[kind]()
+    if kind == "AdaINMatchColor":
+        (same,) = node.match(given, photo**2, "mean-covariance", strength=0.0)
+    else:
+        more = {"smoothing": 0.5, "flow": True} if kind == "AdaINStylizeFrames" else {}
+        (same,) = node.stylize(given, photo**2, 0.0, **more)
+    assert torch.equal(same, given)
+
+
 @pytest.fixture
 def core():
     return Stylizer.load(device="cpu")
