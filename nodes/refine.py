@@ -9,7 +9,7 @@ from . import execution, host
 from .convert import to_comfy, to_core
 from .inputs import TILE_SIZE, style_of
 from .masks import mask_or_none
-from .types import CATEGORY, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE
+from .types import CATEGORY, CHANNELS, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE
 
 
 class Refine:
@@ -80,6 +80,7 @@ class Refine:
                         "it paints from. Without it they change the pixels, which is faster and does less."
                     },
                 ),
+                "channels": (CHANNELS, {"tooltip": "The channel mask that AdaIN was given."}),
             },
             "hidden": {"node_id": "UNIQUE_ID"},
         }
@@ -96,12 +97,13 @@ class Refine:
         style_weight=STYLE_WEIGHT,
         tile_size=0,
         decoder=None,
+        channels=None,
         node_id=None,
     ):
         mask, notes = mask_or_none(mask, "the style is measured everywhere")
         check_refinement(steps, encoder.model)
         images = to_core(image, "image")
-        goals = refinement_goals(features, [Application(style_of(style), mask)], alpha)
+        goals = refinement_goals(features, [Application(style_of(style), mask)], alpha, channels)
         bar, shown, taken, total = host.progress_bar(1), images, 0, steps * len(images)
 
         def show(pictures):

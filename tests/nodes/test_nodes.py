@@ -54,7 +54,7 @@ CONTRACT = {
     "AdaINExampleImage": (["name"], [], ["IMAGE"]),
     "AdaINRefine": (
         ["encoder", "image", "features", "style", "steps"],
-        ["alpha", "mask", "style_weight", "tile_size", "decoder"],
+        ["alpha", "mask", "style_weight", "tile_size", "decoder", "channels"],
         ["IMAGE"],
     ),
     "AdaINStylize": (

@@ -30,12 +30,12 @@ def graph(pack, photo, painting):
     nodes = pack.NODE_CLASS_MAPPINGS
 
     @torch.inference_mode()
-    def made(alpha=1.0, mask=None):
+    def made(alpha=1.0, mask=None, channels=None):
         (encoder,) = nodes["AdaINEncoderLoader"]().load("vgg19_relu4_1.safetensors")
         (decoder,) = nodes["AdaINDecoderLoader"]().load("decoder_vgg19.safetensors")
         (content,) = nodes["AdaINVGGEncode"]().encode(encoder, photo.clone())
         (style,) = nodes["AdaINVGGEncode"]().encode(encoder, painting.clone())
-        (features,) = nodes["AdaINApply"]().apply(content, style, alpha, mask)
+        (features,) = nodes["AdaINApply"]().apply(content, style, alpha, mask, channels)
         (image,) = nodes["AdaINDecode"]().decode(decoder, features)
         return {"encoder": encoder, "image": image, "features": features, "style": style, "decoder": decoder}
 
@@ -61,6 +61,14 @@ def test_graph_and_one_node_equal_the_core(pack, module, graph, photo, painting)
     with torch.inference_mode():
         (one_node,) = pack.NODE_CLASS_MAPPINGS["AdaINStylize"]().stylize(photo, painting, 0.6, refine=2, pair="vgg19")
     torch.testing.assert_close(one_node, image, atol=1e-4, rtol=0)
+
+
+def test_toward_the_style_in_some_channels(module, graph, photo, painting):
+    channels = (torch.arange(512) % 4 == 0).float()
+    stylizer = Stylizer.load(device="cpu", pair="vgg19")
+    expected = stylizer.stylize(photo.movedim(3, 1), painting.movedim(3, 1), channels=channels, refine=2)
+    image = refined(module, graph(channels=channels), steps=2, channels=channels)
+    torch.testing.assert_close(image.movedim(3, 1), expected, atol=1e-4, rtol=0)
 
 
 def test_without_a_decoder_it_changes_the_pixels(module, graph, photo, painting):
