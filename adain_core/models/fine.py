@@ -103,13 +103,11 @@ class FineDecoder(Decoder):
         return x if size is None else x[..., : size[0], : size[1]]
 
     def parts(self, features: Tensor) -> tuple[Tensor, Mapping[int, Tensor]]:
-        relu4_1, at_4, at_2, pixels = finer_of_features(features)
-        return relu4_1, {_JOIN_4: at_4, _JOIN_2: torch.cat([at_2, F.pixel_unshuffle(pixels, 2)], 1)}
+        return parts_of_features(features)
 
     def pixels(self, features: Tensor) -> Tensor:
         """What ``d`` adds to the result, ``[B, 3, 8h, 8w]``."""
-        added: Tensor = self.d(pad_one(finer_of_features(features)[-1]))
-        return added
+        return pixels_of_features(features, self.d.weight)
 
 
 def to_stride_8(x: Tensor, stride: int) -> Tensor:
@@ -118,6 +116,17 @@ def to_stride_8(x: Tensor, stride: int) -> Tensor:
     factor = STRIDE // stride
     x = F.pad(x, (0, -x.shape[3] % factor, 0, -x.shape[2] % factor), mode="replicate")
     return F.pixel_unshuffle(x, factor)
+
+
+def parts_of_features(features: Tensor) -> tuple[Tensor, Mapping[int, Tensor]]:
+    """relu4_1, and what convolutions of the decoder are given beside their own input, by their number."""
+    relu4_1, at_4, at_2, pixels = finer_of_features(features)
+    return relu4_1, {_JOIN_4: at_4, _JOIN_2: torch.cat([at_2, F.pixel_unshuffle(pixels, 2)], 1)}
+
+
+def pixels_of_features(features: Tensor, weight: Tensor) -> Tensor:
+    """The pixels among the features, convolved with the decoder's ``d``, ``[B, 3, 8h, 8w]``."""
+    return F.conv2d(pad_one(finer_of_features(features)[-1]), weight)
 
 
 def finer_of_features(features: Tensor) -> list[Tensor]:

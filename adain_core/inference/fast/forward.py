@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ...models.decoder import Decoder
-from ...models.fine import FineDecoder, FineEncoder, to_stride_8
+from ...models.fine import FineDecoder, FineEncoder, parts_of_features, pixels_of_features, to_stride_8
 from ...models.light import LightDecoder, LightEncoder, shallow_of_features, shallow_of_map, to_whole_positions
 from ...models.model_files import AnyDecoder, AnyEncoder
 from ...models.vgg import VGGEncoder
@@ -79,6 +79,7 @@ def fast(model: AnyEncoder | AnyDecoder) -> Callable[[Tensor], Tensor]:
 
 
 def _derived(model: AnyEncoder | AnyDecoder) -> Callable[[Tensor], Tensor]:
+    """The function of a model. It holds on to parameters, never to the model: what is kept of it goes with it."""
     if isinstance(model, LightEncoder):
         run = _light_encoder(model)
     elif isinstance(model, LightDecoder):
@@ -166,6 +167,7 @@ def _light_decoder(decoder: LightDecoder) -> Callable[[Tensor], Tensor]:
 def _fine_encoder(encoder: FineEncoder) -> Callable[[Tensor], Tensor]:
     chains = _encoder_chains(encoder)
     components = {2: encoder.p[0].weight, 1: encoder.p[1].weight}  # of relu3_1 and relu2_1, by their blocks
+    channels = encoder.feature_channels
 
     def run(x: Tensor) -> Tensor:
         pixels, finer = x, {}
@@ -175,7 +177,7 @@ def _fine_encoder(encoder: FineEncoder) -> Callable[[Tensor], Tensor]:
                 finer[block] = torch.empty((x.shape[0], weight.shape[0], *x.shape[2:]), dtype=x.dtype, device=x.device)
                 chain = [chain[0], Tap(weight, finer[block]), *chain[1:]]
             x = run_chain(chain, x)
-        shape = (x.shape[0], encoder.feature_channels, *x.shape[2:])
+        shape = (x.shape[0], channels, *x.shape[2:])
         features = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
         first = x.shape[1]
         features[:, :first] = x
@@ -193,13 +195,14 @@ def _fine_decoder(decoder: FineDecoder) -> Callable[[Tensor], Tensor]:
     chains = _decoder_chains(decoder)
     # The chains at strides 4 and 2 begin with the convolution after upsampling.
     joining = {1: 2, 2: 6}
+    added = decoder.d.weight
 
     def run(features: Tensor) -> Tensor:
-        x, joined = decoder.parts(features)
+        x, joined = parts_of_features(features)
         for block, chain in enumerate(chains):
             if block in joining:
                 chain = [chain[0], Join(joined[joining[block]]), *chain[1:]]
             x = run_chain(chain, x)
-        return x.add_(decoder.pixels(features))
+        return x.add_(pixels_of_features(features, added))
 
     return run

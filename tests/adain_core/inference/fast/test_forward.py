@@ -103,13 +103,15 @@ def test_nothing_is_kept_of_what_trains_or_is_not_counted():
         torch.testing.assert_close(fast(decoder)(features), decoder(features), atol=1e-5, rtol=0)
 
 
-def test_what_is_derived_goes_with_its_model():
-    decoder = load_decoder(VGG19_DECODER)
-    weight = weakref.ref(decoder.c[0].weight)
-    fast(decoder)
-    del decoder
-    gc.collect()
-    assert weight() is None
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_is_derived_goes_with_its_model(name):
+    for which in (0, 1):
+        model = load_pair(pair=name)[which]
+        weight = weakref.ref(model.c[0].weight)
+        fast(model)
+        del model
+        gc.collect()
+        assert weight() is None
 
 
 @pytest.mark.slow
