@@ -146,7 +146,8 @@ class ChannelMask:
         check_known("choose_by", choose_by, _WAYS)
         channels = _channels(content, style, combine_with)
         if choose_by == RANGE:
-            weights = channel_masks.from_range(first, min(last, channels - 1), amount, others, channels)
+            last = last if first >= channels else min(last, channels - 1)  # the error quotes both as they were given
+            weights = channel_masks.from_range(first, last, amount, others, channels)
         elif choose_by == LIST:
             weights = channel_masks.from_list(list, amount, others, channels, clusters_for(channels))
         elif choose_by == CLUSTER:

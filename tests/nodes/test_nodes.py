@@ -339,6 +339,8 @@ def test_channel_mask_modes(nodes, models, photo, painting):
     torch.testing.assert_close(most + least, torch.ones(512))
     both = run(node, choose_by="range", amount=1.0, first=0, last=63, combine_with=listed, combine="multiply")
     assert both.sum() == 64
+    with pytest.raises(ValueError, match="expected first to last within 0-511, found '600-1087'"):
+        run(node, choose_by="range", amount=1.0, first=600, last=1087)
     with pytest.raises(ValueError, match="expected content and style connected"):
         run(node, choose_by="differ most", amount=1.0)
     with pytest.raises(ValueError, match="expected everything to come from one encoder"):
