@@ -236,11 +236,13 @@ def temp_folder() -> Path:
     return Path(tempfile.gettempdir()) if management is None else Path(folder_paths.get_temp_directory())
 
 
-def file_of_video(video: Any) -> str | io.BytesIO | None:
-    """The path or the bytes of the file that a VIDEO is in; None for one made of images.
+def is_video(value: Any) -> bool:
+    """Whether a value is a VIDEO; other packs call values of their own by that name. Outside ComfyUI it is a path."""
+    return isinstance(value, (str, Path)) if management is None else hasattr(value, "save_to")
 
-    Outside ComfyUI a VIDEO is a path.
-    """
+
+def file_of_video(video: Any) -> str | io.BytesIO | None:
+    """The path or the bytes of the file that a VIDEO is in; None for one made of images."""
     if management is None:
         return str(video)
     return video.get_stream_source() if isinstance(video, VideoFromFile) else None

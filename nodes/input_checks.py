@@ -101,6 +101,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "FLOAT": ("a number", _is_number),
     "IMAGE": ("images, [batch, height, width, channels] of floats", _is_image),
     "MASK": ("masks, [batch, height, width]", _is_mask),
+    "VIDEO": ("a video, as Load Video gives it", lambda value: host.is_video(value)),
     ENCODER: ("an encoder", _is_encoder),
     DECODER: ("a decoder", _is_decoder),
     FEATURES: ("features", lambda value: isinstance(value, Features)),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
+
+from tests.conftest import PACK
 
 _IMAGE = torch.rand(1, 24, 32, 3)
 
@@ -56,6 +61,15 @@ def test_refining_with_the_light_pair_says_what_it_needs(call, light):
     encoder, _, features = light
     with pytest.raises(ValueError, match=r"^refine: expected a VGG encoder"):
         call("AdaINRefine", encoder=encoder, image=_IMAGE, features=features, style=features, steps=1)
+
+
+def test_what_another_pack_calls_a_video(call, pack, monkeypatch):
+    given = {"style": _IMAGE, "alpha": 1.0, "smoothing": 0.5, "flow": True, "pair": "light"}
+    with pytest.raises(ValueError, match=r"^content: expected a video, as Load Video gives it, found nothing$"):
+        call("AdaINStylizeVideo", content=None, **given)
+    monkeypatch.setattr(sys.modules[f"{PACK}.nodes.host"], "management", SimpleNamespace())
+    with pytest.raises(ValueError, match=r"^content: expected a video, .*, found a value of type str$"):
+        call("AdaINStylizeVideo", content="clip.mp4", **given)
 
 
 def test_two_styles_for_one_image(call, light):
