@@ -6,6 +6,7 @@ changes the result.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -197,7 +198,20 @@ def decode(
 
     for samples, tile, part in work.outputs(cut, keep, target, progress):
         images[(samples, slice(None), *tile.inner.pixels)] = part
+    if overflowed(images, work.dtype):
+        return decode(widened_decoder(decoder), features, tile_size, progress, device, memory)
     return images
+
+
+def overflowed(pixels: Tensor, dtype: torch.dtype) -> bool:
+    """Whether a decoder in that type met values beyond it on the way to these pixels, as styles far beyond those of
+    pictures give. Then sums of infinities are among them."""
+    return dtype == torch.float16 and not bool(pixels.amax().isfinite())
+
+
+def widened_decoder(decoder: AnyDecoder) -> AnyDecoder:
+    """A copy in float32, for what overflows in float16."""
+    return copy.deepcopy(decoder).float()
 
 
 class _Work:

@@ -30,6 +30,7 @@ from .compositing import composite
 from .fast.forward import fast
 from .feature_store import FeatureStore, feature_bytes
 from .memory_estimates import BAND_BYTES, bytes_per_pixel, features_per_pixel, pixels_in, square_tile
+from .pipeline import overflowed, widened_decoder
 from .stylizer import Stylizer
 from .tiling import MIN_TILE_SIZE, Box, Tile, TilePlan
 
@@ -201,7 +202,10 @@ def stylize_stream(
     for tile in to_decode:
         features = _apply(store.read(tile.outer).to(stylizer.device), ready, tile.outer, alpha, channels)
         rows, columns = _pixels(tile, source.size)
-        pixels = decode(features)[(..., *tile.inner.within(tile.outer).pixels)]
+        pixels = decode(features.to(dtype))
+        if overflowed(pixels, dtype):
+            pixels = fast(widened_decoder(stylizer.decoder))(features.float())
+        pixels = pixels[(..., *tile.inner.within(tile.outer).pixels)]
         pixels = pixels[..., : rows.stop - rows.start, : columns.stop - columns.start]
         if share is not None:
             pixels = composite(source.read(rows, columns), pixels.clamp(0, 1), share.read(rows, columns))

@@ -41,7 +41,7 @@ def adain(
             of several regions add up, see `regions`.
 
     Returns:
-        ``[B, C, H, W]``, the content's type.
+        ``[B, C, H, W]``, the content's type; float32 where styles beyond those of pictures overflow in float16.
 
     Raises:
         AdaINError: alpha is outside 0..1 or not finite, or shapes do not fit (both are quoted).
@@ -80,8 +80,11 @@ def adain(
 
 
 def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """``scale * x + shift`` in one pass, in float32 at least, in the input's type."""
-    return torch.addcmul(shift, x.to(scale.dtype), scale).to(x.dtype)
+    """``scale * x + shift`` in one pass, in float32 at least, in the input's type where it does not overflow there."""
+    result = torch.addcmul(shift, x.to(scale.dtype), scale)
+    if x.dtype == torch.float16 and max(float(result.amax()), -float(result.amin())) > torch.finfo(x.dtype).max:
+        return result
+    return result.to(x.dtype)
 
 
 def nonempty(mask: Tensor) -> Tensor:
