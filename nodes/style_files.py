@@ -69,11 +69,15 @@ class SaveStyle:
         if host.is_bundled(file, host.STYLE_FOLDER):
             # A style of that name would take the place of the pack's own in workflows that load it.
             raise AdaINError(f"name: expected another one than the pack's own styles have, found {name!r}")
+        path, found = host.save_folder(host.STYLE_FOLDER) / file, host.find_model(file, host.STYLE_FOLDER)
+        if found is not None and found.resolve() != path.resolve():
+            # Load Style would go on loading that one: folders of extra_model_paths.yaml come first.
+            raise AdaINError(f"name: expected one that no other folder of styles has, found {name!r} in {found.parent}")
         style = style_of(style)
         given = {"name": name, "author": author, "license": license}
         style = replace(style, info=style.info | {key: text for key, text in given.items() if text})
         picture = None if thumbnail is None else to_image(to_core(thumbnail, "thumbnail")[0])
-        save_style(host.save_folder(host.STYLE_FOLDER) / file, style, picture)
+        save_style(path, style, picture)
         return (style,)
 
 

@@ -35,6 +35,14 @@ def style(pack):
     return core.Style(Statistics(torch.randn(1, 512), torch.rand(1, 512) + 0.1), "an encoder")
 
 
+def test_a_name_that_another_folder_has(save, style, host, tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "find_model", lambda name, kind: tmp_path / name)
+    save(style, "mine")
+    monkeypatch.setattr(host, "find_model", lambda name, kind: tmp_path / "shared" / name)
+    with pytest.raises(ValueError, match=r"^name: expected one that no other folder of styles has, found 'mine' in .*"):
+        save(style, "mine")
+
+
 def test_author_and_licence_of_a_loaded_style_stay(save, load, style):
     save(style, "mine", author="me", license="CC0")
     (loaded,) = load("mine.safetensors")
