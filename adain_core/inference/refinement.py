@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import AdaINError, check_batch
 from ..memory import budget
 from ..method.adain import adain, nonempty
+from ..method.channel_masks import check_channels
 from ..method.features import TAPS, Features, deepest
 from ..method.loss_gradients import content_gradient, style_gradient
 from ..method.normalization import Statistics, channel_statistics
@@ -86,11 +87,14 @@ def refinement_goals(
 
     Raises:
         AdaINError: a style of another VGG; a style, or with w below 1 the content, whose statistics at the layers
-            before are unknown.
+            before are unknown; styles, masks or channels of another number than the content's.
     """
-    weight = alpha if channels is None else alpha * float(channels.float().mean())
+    batch, count = target.tensor.shape[:2]
+    weight = alpha if channels is None else alpha * float(check_channels(channels, count).float().mean())
     goals = []
     for style, mask in applications:
+        check_batch("style", style.batch, batch)
+        check_batch("mask", 1 if mask is None else mask.shape[0], batch)
         # The layers are VGG's, also where it is in a fine encoder.
         check_same_encoder(vgg_id(target.encoder_id), vgg_id(style.encoder_id))
         *layers, last = style.layers()

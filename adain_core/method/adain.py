@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError, check_batch, check_finite
-from .channel_masks import over_finer_channels
+from ..errors import AdaINError, check_batch
+from .channel_masks import check_channels
 from .normalization import Statistics, channel_statistics
 
 
@@ -53,11 +53,7 @@ def adain(
             f"style: expected statistics of {count} channels like the content, found {style.mean.shape[-1]}"
         )
     check_batch("style", style.mean.shape[0], batch)
-    channels = None if channels is None else over_finer_channels(channels, count)
-    if channels is not None and (channels.shape[-1] != count or channels.ndim > 2):
-        raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
-    if channels is not None:
-        check_finite("channels", channels)
+    channels = None if channels is None else check_channels(channels, count)
     base = content if onto is None else onto
     if alpha == 0:
         return base

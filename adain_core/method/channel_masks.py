@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..errors import AdaINError, check_batch, check_known
+from ..errors import AdaINError, check_batch, check_finite, check_known
 from .features import FEATURE_CHANNELS
 from .normalization import Statistics
 
@@ -203,6 +203,19 @@ def over_finer_channels(channels: Tensor, count: int) -> Tensor:
         return channels
     mean = channels.float().mean(-1, keepdim=True).to(channels)
     return torch.cat([channels, mean.expand(*channels.shape[:-1], more)], -1)
+
+
+def check_channels(channels: Tensor, count: int) -> Tensor:
+    """A mask for features of that many channels, see `over_finer_channels`.
+
+    Raises:
+        AdaINError: another shape than ``[count]`` or ``[B, count]``, or weights that are not finite.
+    """
+    channels = over_finer_channels(channels, count)
+    if channels.shape[-1] != count or channels.ndim > 2:
+        raise AdaINError(f"channels: expected one weight for each of {count} channels, found {list(channels.shape)}")
+    check_finite("channels", channels)
+    return channels
 
 
 def _check_range(first: int, last: int, found: str, count: int) -> None:

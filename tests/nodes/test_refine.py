@@ -81,6 +81,20 @@ def test_without_a_decoder_it_changes_the_pixels(module, graph, photo, painting)
     torch.testing.assert_close(refined(module, given, steps=2).movedim(3, 1), expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_numbers_that_do_not_fit(module, graph, alpha):
+    given = graph()
+    three = given["features"]._replace(tensor=given["features"].tensor.repeat(3, 1, 1, 1))
+    given |= {"features": three, "image": given["image"].repeat(3, 1, 1, 1)}
+    style = given["style"].style
+    two = style.__class__(style.statistics.__class__(*(x.repeat(2, 1) for x in style.statistics)), style.encoder_id)
+    for name, value in (("style", two), ("mask", torch.ones(2, 75, 91))):
+        with pytest.raises(ValueError, match=f"^{name}: expected a batch of 1 or of 3 like the content, found 2$"):
+            refined(module, given | {name: value}, steps=1, alpha=alpha)
+    with pytest.raises(ValueError, match=r"^channels: expected one weight for each of 512 channels, found \[192\]$"):
+        refined(module, given, steps=1, channels=torch.ones(192))
+
+
 def test_no_steps_change_nothing_and_an_empty_mask_is_none(module, graph):
     given = graph()
     torch.testing.assert_close(refined(module, given, steps=0), given["image"], atol=0, rtol=0)
