@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..adain_core.training.fit_style import LARGEST_STYLE, fit_bank, fit_style
 from . import host
-from .convert import to_core
+from .convert import opacity_of, to_core
 from .gradients import advice_when_out_of_memory, memory_of
 from .types import CATEGORY, DECODER, ENCODER, STYLE
 
@@ -63,9 +63,11 @@ class FitStyle:
     def fit(self, encoder, decoder, images, steps, content=None, bank=False):
         pixels = min(images.shape[1] * images.shape[2], LARGEST_STYLE**2)
         paintings = list(to_core(images, "images").split(1))
+        opacity = opacity_of(images)
+        masks = None if opacity is None else list(opacity.split(1))
         contents = None if content is None else list(to_core(content, "content").split(1))
         with advice_when_out_of_memory("scale the images down"):
             host.load_together([encoder, decoder], memory_of(pixels))
             fit = fit_bank if bank else fit_style
-            style = fit(encoder.model, decoder.model, paintings, steps, contents, host.progress_bar(1))
+            style = fit(encoder.model, decoder.model, paintings, steps, contents, host.progress_bar(1), masks)
         return (style.to(host.output_device()),)

@@ -27,6 +27,7 @@ from ..method.adain import adain
 from ..method.fast_statistics import training_statistics
 from ..method.features import deepest
 from ..method.normalization import Statistics, channel_statistics
+from ..method.spatial_masks import to_feature_grid, to_size
 from ..method.style import ShallowStatistics, Style, check_same_encoder
 from ..models.bundled import vgg_of
 from ..models.model_files import AnyDecoder, AnyEncoder
@@ -50,6 +51,7 @@ def fit_style(
     steps: int,
     contents: list[Tensor] | None = None,
     progress: ProgressCallback | None = None,
+    masks: Sequence[Tensor | None] | None = None,
 ) -> Style:
     """Fits one style to images, on the encoder's device.
 
@@ -65,6 +67,8 @@ def fit_style(
         steps: of gradient descent; 0: the plain average.
         contents: images to stylize at each step, shaped the same; None: ``images``.
         progress: told after each image encoded and each step; whatever it raises stops the work.
+        masks: how much the pixels of each image count in its statistics, ``[1, h, w]`` 0..1, some above 0; None: all
+            the same. None at all: so for every image.
 
     Returns:
         The style, batch 1.
@@ -72,7 +76,7 @@ def fit_style(
     Raises:
         AdaINError: no images, a negative number of steps, or a decoder trained for another encoder.
     """
-    return _fitted(encoder, decoder, images, steps, contents, progress, together=True)
+    return _fitted(encoder, decoder, images, steps, contents, progress, masks, together=True)
 
 
 def fit_bank(
@@ -82,13 +86,14 @@ def fit_bank(
     steps: int,
     contents: list[Tensor] | None = None,
     progress: ProgressCallback | None = None,
+    masks: Sequence[Tensor | None] | None = None,
 ) -> Style:
     """Fits a style to each image, as `fit_style` does to one; arguments and errors are the same.
 
     Returns:
         The styles as one of batch N, in the images' order. `style_bank` takes one out of them, or mixes them.
     """
-    return _fitted(encoder, decoder, images, steps, contents, progress, together=False)
+    return _fitted(encoder, decoder, images, steps, contents, progress, masks, together=False)
 
 
 def _fitted(
@@ -98,6 +103,7 @@ def _fitted(
     steps: int,
     contents: list[Tensor] | None,
     progress: ProgressCallback | None,
+    masks: Sequence[Tensor | None] | None,
     together: bool,
 ) -> Style:
     check_same_encoder(decoder.trained_for, encoder.fingerprint)
@@ -124,21 +130,23 @@ def _fitted(
 
         statistics, starts, features = [], [], []
         with torch.no_grad():
-            for image in images:
+            for image, mask in zip(images, masks or [None] * len(images), strict=True):
                 # Scaled before the copy, so that no large image goes to the device.
                 pixels = _shrunk(check_images(image).float()).to(device).clone()
                 taps = vgg.taps(pixels)
-                statistics.append([channel_statistics(tap) for tap in taps])
-                starts.append([channel_statistics(vgg.features(pixels, taps) if vgg is encoder else encoder(pixels))])
+                statistics.append([channel_statistics(tap, _stretched(mask, tap)) for tap in taps])
+                start = vgg.features(pixels, taps) if vgg is encoder else encoder(pixels)
+                on_grid = None if mask is None else to_feature_grid(mask, (pixels.shape[2], pixels.shape[3]))
+                starts.append([channel_statistics(start, on_grid)])
                 tell()
             for content in contents:
                 pixels = _crop(check_images(content).float()).to(device).clone()
                 features.append((encoder(pixels), None if vgg is encoder else vgg(pixels)))
                 tell()
         targets = _joined(statistics, together)
-        (start,) = _joined(starts, together)
+        (first,) = _joined(starts, together)
         found = [
-            _descent(vgg, decoder, features, _rows(start, part), [_rows(t, part) for t in targets], steps, tell)
+            _descent(vgg, decoder, features, _rows(first, part), [_rows(t, part) for t in targets], steps, tell)
             for part in (slice(*bound) for bound in pairwise(bounds))
         ]
     fitted = Statistics(torch.cat([part.mean for part in found]), torch.cat([part.std for part in found]))
@@ -210,6 +218,11 @@ def _joined(statistics: list[list[Statistics]], together: bool) -> list[Statisti
 
 def _rows(statistics: Statistics, part: slice) -> Statistics:
     return Statistics(*(values[part] for values in statistics))
+
+
+def _stretched(mask: Tensor | None, tap: Tensor) -> Tensor | None:
+    """A mask over the image at a layer's size."""
+    return None if mask is None else to_size(mask, (tap.shape[2], tap.shape[3]))
 
 
 def _shrunk(image: Tensor) -> Tensor:

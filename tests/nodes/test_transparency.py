@@ -108,6 +108,17 @@ def test_vgg_encode_takes_statistics_of_what_is_seen(nodes, core, photo, opacity
         nodes["AdaINVGGEncode"]().encode(encoder, image, mask.repeat(2, 1, 1))
 
 
+def test_fit_style_begins_at_what_is_seen(nodes, photo, opacity):
+    (encoder,) = nodes["AdaINEncoderLoader"]().load("fine_encoder.safetensors")
+    (decoder,) = nodes["AdaINDecoderLoader"]().load("fine_decoder.safetensors")
+    image = with_opacity(photo, opacity)
+    (style,) = nodes["AdaINFitStyle"]().fit(encoder, decoder, image, 0)
+    (features,) = nodes["AdaINVGGEncode"]().encode(encoder, image)
+    for values, wanted in zip(style.layers()[::3], features.style.layers()[::3], strict=True):
+        torch.testing.assert_close(values.mean, wanted.mean[:, : values.mean.shape[1]], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(values.std, wanted.std[:, : values.std.shape[1]], atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("method", ["mean-covariance", "histogram"])
 def test_match_color_counts_what_is_seen(nodes, photo, opacity, method):
     other = photo.flip(2) ** 2
