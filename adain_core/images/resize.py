@@ -18,7 +18,7 @@ def scale(pixels: Tensor, factor: float) -> Tensor:
         return pixels
     size = [max(1, round(side * factor)) for side in pixels.shape[2:]]
     # PyTorch's own does not take half precision on the CPU.
-    return F.interpolate(at_least_float32(pixels), size, mode="bilinear", antialias=True).clamp(0, 1).to(pixels)
+    return F.interpolate(at_least_float32(pixels), size, mode="bilinear", antialias=True).clamp(0, 1).type_as(pixels)
 
 
 def scale_short_side(pixels: Tensor, side: int) -> Tensor:
