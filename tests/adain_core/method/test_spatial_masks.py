@@ -92,7 +92,7 @@ def test_a_feathered_edge_is_a_ramp_of_that_width():
         torch.testing.assert_close(profile[255] + profile[256], torch.tensor(1.0), atol=1e-5, rtol=0)
         reach = width // 2 + 8
         assert not profile[: 256 - reach].any()
-        assert (profile[256 + reach :] == 1).all()
+        assert (profile[256 + reach :] > 1 - 1e-6).all()  # processors round the window's sum differently
         assert 0.4 * width < ((profile > 0.05) & (profile < 0.95)).sum() < width
         # No step as large as those between 8x8 blocks would be.
         assert profile.diff().max() < 2.5 / width
