@@ -44,4 +44,5 @@ def test_illustrations_of_a_book(tmp_path, monkeypatch):
 
 def test_large_pictures_are_made_smaller():
     large = gather_books.prepared(Image.fromarray(noise(2000, 1000)), 0)
-    assert large is not None and min(large.size) == 900
+    assert large is not None
+    assert min(large.size) == 900
