@@ -101,7 +101,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> None:
     check_style_size(options.style_size)
     stylizer = load_stylizer(options, options.precision)
-    styles = [_style(stylizer, path, options.style_size) for path in options.styles]
+    styles = [_style(stylizer, path, options) for path in options.styles]
     job = VideoJob(
         stylizer,
         options.source,
@@ -135,11 +135,13 @@ def run(options: argparse.Namespace) -> None:
         print(f"warning: {options.source}: {job.damaged} packets cannot be decoded and were left out", file=sys.stderr)
 
 
-def _style(stylizer: Stylizer, path: str, side: int) -> Tensor | Style:
+def _style(stylizer: Stylizer, path: str, options: argparse.Namespace) -> Tensor | Style:
     if is_style_file(path):
         return read_style(path, stylizer.encoder.fingerprint)
-    (picture,) = load_styles([path], side)
-    return picture.filled
+    (picture,) = load_styles([path], options.style_size)
+    if picture.weights is None or options.preserve_color:  # which gives the image other colours for each frame
+        return picture.filled
+    return stylizer.style(picture.filled, picture.weights, layers=options.refine > 0)
 
 
 def _mask(path: str) -> Tensor | FrameReader:
