@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "until the video is complete: after an interruption the same command goes on from there. Animations keep their "
         "times, how often they are shown, and in .gif and .webp their transparency; elsewhere they are on white.",
     )
-    parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, GIF or animated WebP")
+    parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, GIF, animated WebP or PNG")
     parser.add_argument(
         "styles",
         metavar="STYLE",
