@@ -213,7 +213,9 @@ def default_workers() -> int:
 
 @contextmanager
 def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Lets Ctrl-C and SIGTERM end the training after the present step; a second one ends the process.
+    """Lets Ctrl-C and SIGTERM end the training after the present step; a second Ctrl-C ends the process.
+
+    SIGTERM may come several times: a scheduler sends it to all processes, and torchrun or timeout sends it on.
 
     A wait for a batch ends at once: the worker processes may hang.
 
@@ -225,7 +227,8 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
     def stop(number: int, _frame: object) -> None:
         received.append(number)
         trainer.request_stop()
-        signal.signal(number, previous[number])
+        if number == signal.SIGINT:
+            signal.signal(number, previous[number])
         if trainer.waiting:
             raise StopWaiting
 

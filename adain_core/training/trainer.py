@@ -206,8 +206,10 @@ class Trainer:
     def _waited_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         while True:
             self.waiting = self.processes.world == 1  # others would wait for this process
-            batch = next(batches, None)
-            self.waiting = False
+            try:
+                batch = next(batches, None)
+            finally:
+                self.waiting = False
             if batch is None:
                 return
             yield batch
