@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import AdaINError
+from ..files import check_not_read
 from ..images.files import load_mask
 from ..inference.stylize_file import load_styles
 from ..inference.stylizer import Stylizer
@@ -100,6 +101,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> None:
     check_style_size(options.style_size)
+    check_not_read(options.output, [*options.styles, *([options.mask] if options.mask else [])])
     stylizer = load_stylizer(options, options.precision)
     styles = [_style(stylizer, path, options) for path in options.styles]
     job = VideoJob(

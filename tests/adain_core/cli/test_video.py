@@ -124,6 +124,19 @@ def test_styles_of_files_follow_each_other_within_a_moving_mask(examples, tmp_pa
         assert abs(after - before.astype(float)).mean() > 10
 
 
+@pytest.mark.parametrize("option", ["style.webp", "mask.gif"])
+def test_what_a_video_is_made_of_is_not_written_over(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pictures = [Image.fromarray(picture(k, (32, 48))) for k in range(2)]
+    pictures[0].save("style.webp")
+    for name in ("in.gif", "mask.gif"):
+        pictures[0].save(name, save_all=True, append_images=pictures[1:])
+    before = (tmp_path / option).read_bytes()
+    assert main(["video", "in.gif", "style.webp", "--mask", "mask.gif", "--pair", "light", "-o", option]) == 2
+    assert f"error: {option}: expected another file than those it is made of" in capsys.readouterr().err
+    assert (tmp_path / option).read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
