@@ -79,6 +79,7 @@ def prepare(
     encoder_id = encoder.fingerprint or encoder_fingerprint(encoder)
     check_arguments(config, encoder_id, start, anchor, processes.world)
     images = TrainingImages.read(content, style, config)
+    check_apart(folder.path, content, style)
     target = (anchor or start) if config.anchor_weight > 0 else None
     inputs = images.fingerprints | {
         name: fingerprint(network.state_dict(), network.architecture)
@@ -142,6 +143,16 @@ def check_arguments(
         raise AdaINError(
             f"decoder: expected normalization {config.normalization} as configured, found {start.normalization}"
         )
+
+
+def check_apart(run: Path, content: FolderOrFiles, style: FolderOrFiles) -> None:
+    """Raises AdaINError if a run's previews and curves would be among the images that a resumed run trains on."""
+    for source in (content, style):
+        if isinstance(source, (str, Path)) and run.resolve().is_relative_to(Path(source).resolve()):
+            raise AdaINError(
+                f"{run}: expected a folder outside {source}, whose images are trained on, found one inside; move it or "
+                "choose another"
+            )
 
 
 def check_inputs(found: dict[str, str], saved: dict[str, str], folder: Path) -> list[str]:

@@ -66,6 +66,16 @@ def test_mixing_up_runs_is_refused(folders, encoder, tmp_path):
         Trainer(other, TINY, *folders, tmp_path / "run", resume=True)
 
 
+def test_a_run_among_the_images_is_refused(folders, encoder, tmp_path):
+    """Resumed, it would train on its own previews."""
+    content = write_pictures(tmp_path / "content", 4)
+    for given in ((content, folders[1]), (folders[0], content)):
+        with pytest.raises(AdaINError, match=r"run: expected a folder outside \S*content, whose images are trained on"):
+            Trainer(encoder, TINY, *given, content / "runs/run")
+    assert not (content / "runs").exists()
+    Trainer(encoder, TINY, content, folders[1], tmp_path / "content of another/run")
+
+
 def test_starting_decoders_must_fit(folders, encoder, start, tmp_path):
     with pytest.raises(AdaINError, match="decoder: expected normalization instance as configured, found none"):
         Trainer(encoder, replace(TINY, normalization="instance"), *folders, tmp_path / "run", start=start)
