@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,11 +85,14 @@ def main() -> None:
             url = f"{options.source}/{book}"
             subprocess.run(["git", "clone", "--quiet", "--depth", "1", "--", url, str(clone)], check=True)
         number = book.rpartition("_")[2]
+        written: Counter[str] = Counter()
         for path in illustrations(clone):
             with Image.open(path) as picture:
                 illustration = prepared(picture, top)
             if illustration is not None:
-                illustration.save(options.output / f"{number}-{path.stem}.png")
+                written[path.stem] += 1  # folders of a book may have files of one name
+                again = f"-{written[path.stem]}" if written[path.stem] > 1 else ""
+                illustration.save(options.output / f"{number}-{path.stem}{again}.png")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 The encoder is the bundled VGG-19 with principal components of relu3_1 and relu2_1 over 150 of the photos; other photos
 give other components, so another fingerprint. The decoder is the bundled one; what is new in it is 0, so that it paints
-what the bundled one does: ``train --pair fine --decoder FOLDER/fine_decoder.safetensors``.
+what the bundled one does. It is for that encoder: ``train --encoder FOLDER/fine_encoder.safetensors --decoder
+FOLDER/fine_decoder.safetensors``.
 """
 
 from __future__ import annotations

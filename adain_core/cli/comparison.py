@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from torch import Tensor
@@ -22,8 +23,8 @@ from ..comparison.contenders import (
     ours,
     refined,
 )
-from ..comparison.measures import Measure, judge, losses, ssim
-from ..comparison.optimization import OPTIMIZED, optimization
+from ..comparison.measures import Measure, judge, load_judge, losses, ssim
+from ..comparison.optimization import OPTIMIZED, check_pastiche, optimization
 from ..comparison.table import as_csv, as_text, plot
 from ..errors import AdaINError
 from ..files import atomic_write, check_folder
@@ -59,13 +60,22 @@ def check_comparison(options: argparse.Namespace) -> None:
     if options.compare is None:
         return
     check_folder(options.compare)
-    for name, values, least in (("--alphas", options.alphas, 0), ("--refine", options.refine, 1)):
-        if any(value < least for value in values):
-            raise AdaINError(f"{name}: expected numbers of at least {least}, found {min(values)}")
-    if any(value > 1 for value in options.alphas):
-        raise AdaINError(f"--alphas: expected numbers from 0 to 1, found {max(options.alphas)}")
-    if any(value < 1 for value in options.iterations):
-        raise AdaINError(f"--iterations: expected numbers of at least 1, found {min(options.iterations)}")
+    for value in options.alphas:
+        if not 0 <= value <= 1:
+            raise AdaINError(f"--alphas: expected numbers from 0 to 1, found {value}")
+    for name, values in (("--refine", options.refine), ("--iterations", options.iterations)):
+        if any(value < 1 for value in values):
+            raise AdaINError(f"{name}: expected numbers of at least 1, found {min(values)}")
+    for name in ("alphas", "refine", "iterations"):
+        repeated = [
+            number for number, times in Counter(map("{:g}".format, getattr(options, name))).items() if times > 1
+        ]
+        if repeated:  # their rows would be one
+            raise AdaINError(f"--{name}: expected each number once, found {repeated[0]} more often")
+    if options.iterations:
+        check_pastiche()
+    if options.judge is not None:
+        load_judge(options.judge)
 
 
 def run_comparison(options: argparse.Namespace, stylizer: Stylizer, content: Tensor, style: Tensor) -> None:

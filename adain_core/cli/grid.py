@@ -49,10 +49,10 @@ def run(options: argparse.Namespace) -> None:
     check_not_read(options.output, (options.content, *options.styles))
     check_style_size(options.style_size)
     cells = plan_grid(len(options.styles), options.steps, options.alpha)
-    content = load_picture(options.content).filled
+    content = load_picture(options.content)
     stylizer = load_stylizer(options, options.precision)
     styles = [_load(stylizer, path, options.style_size) for path in options.styles]
-    made = stylized_cells(stylizer.decode, stylizer.encode(content), styles, cells)
+    made = stylized_cells(stylizer.decode, stylizer.encode(content.filled, content.weights), styles, cells)
     pictures = [picture.cpu() for picture in tqdm(made, "grid", len(cells))]
     grid = labelled_grid(pictures, [cell.label for cell in cells], options.steps, options.cell)
     save_picture(options.output, Picture(grid))

@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ..errors import AdaINError
-from ..files import check_output
+from ..files import check_not_read, check_output
 from ..images.folders import Images, list_images
 from ..models.foreign_weights import import_model
 from ..models.model_files import encoder_fingerprint, load_vgg, save_model
@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> None:
     if Path(options.output).suffix != ".safetensors":
         raise AdaINError(f"{options.output}: expected a name ending in .safetensors")
     check_output(Path(options.output))
+    check_not_read(options.output, [options.source, *([options.encoder] if options.encoder else [])])
     model = import_model(options.source)
     dtype = torch.float16 if options.half else torch.float32
     metadata = {"source": Path(options.source).name}

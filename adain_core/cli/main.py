@@ -9,6 +9,7 @@ import argparse
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files may have what the terminal's encoding has not
             stream.reconfigure(errors="backslashreplace")
+    # What Pillow says of large pictures and broken metadata: the errors and warnings here say it in one line.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     started_as = "adain" if Path(sys.argv[0]).stem == "adain" else "python -m adain_core"
     parser = argparse.ArgumentParser(
         prog=started_as, description="Arbitrary style transfer with adaptive instance normalization."

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import AdaINError
-from ..files import check_output
+from ..files import check_not_read, check_output
 from ..images.files import Picture, check_writable, load_picture, save_picture, scaled, to_image, to_tensor
 from ..images.folders import list_images
 from ..images.resize import scale_short_side
@@ -23,7 +23,7 @@ from ..method.style_arithmetic import extrapolate
 from ..method.style_bank import joined, row
 from ..models.bundled import pairs_for_styles_of
 from ..models.style_files import load_style, load_thumbnail, save_style
-from ..models.style_library import ENDING, LIBRARY, find_style, read_style, read_styles
+from ..models.style_library import ENDING, LIBRARY, file_of, find_style, read_style, read_styles
 from ..models.tensor_files import read_metadata
 from .options import add_model_options, add_style_size_option, load_stylizer
 
@@ -139,6 +139,7 @@ def show(options: argparse.Namespace) -> None:
 
 def mixed(options: argparse.Namespace) -> None:
     _check_file(options.output)
+    check_not_read(options.output, map(file_of, options.styles))
     styles = [read_style(path) for path in options.styles]
     weights = options.weights or [1.0] * len(styles)
     # Within 0..1 as everywhere else; beyond, deviations need their logarithm to stay above 0.
@@ -148,6 +149,7 @@ def mixed(options: argparse.Namespace) -> None:
 
 def join(options: argparse.Namespace) -> None:
     _check_file(options.output)
+    check_not_read(options.output, map(file_of, options.styles))
     bank = joined([read_styles(path) for path in options.styles])
     _save(options, load_stylizer(options) if options.thumbnail else None, bank)
 

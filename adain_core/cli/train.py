@@ -20,7 +20,7 @@ from ..models.light import LightDecoder, LightEncoder
 from ..models.model_files import load_vgg, load_vgg_decoder
 from ..models.vgg import VGGEncoder
 from ..training.config import CHOICES, RANGES, TrainingConfig
-from ..training.distributed import start_processes
+from ..training.distributed import processes_here, start_processes
 from ..training.light_pair import LightPair
 from ..training.optimization.schedule import parse_crop_sizes
 from ..training.run.progress import TrainingProgress
@@ -57,7 +57,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--decoder", metavar="FILE", help="decoder to start from (default: new weights)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes that read images (default: half of the cores, at most 8)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that read images, for each of torchrun's (default: its share of half of the cores, at most 8)",
     )
     parser.add_argument("--license", default="", help="licence of the decoder, kept in its file")
 
@@ -204,13 +207,15 @@ def _networks(
 
 
 def default_workers() -> int:
-    """Half of the cores: the other half computes, or feeds the GPU."""
-    return max(1, min(8, (os.cpu_count() or 2) // 2))
+    """This process's share of half of the cores: the other half computes, or feeds the GPUs."""
+    return max(1, min(8, (os.cpu_count() or 2) // (2 * processes_here())))
 
 
 @contextmanager
 def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Lets Ctrl-C and SIGTERM end the training after the present step; a second one ends the process.
+    """Lets Ctrl-C and SIGTERM end the training after the present step; a second Ctrl-C ends the process.
+
+    SIGTERM may come several times: a scheduler sends it to all processes, and torchrun or timeout sends it on.
 
     A wait for a batch ends at once: the worker processes may hang.
 
@@ -222,7 +227,8 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
     def stop(number: int, _frame: object) -> None:
         received.append(number)
         trainer.request_stop()
-        signal.signal(number, previous[number])
+        if number == signal.SIGINT:
+            signal.signal(number, previous[number])
         if trainer.waiting:
             raise StopWaiting
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import AdaINError
+from ..files import check_not_read
 from ..images.files import load_mask
 from ..inference.stylize_file import load_styles
 from ..inference.stylizer import Stylizer
@@ -37,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "until the video is complete: after an interruption the same command goes on from there. Animations keep their "
         "times, how often they are shown, and in .gif and .webp their transparency; elsewhere they are on white.",
     )
-    parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, GIF or animated WebP")
+    parser.add_argument("source", metavar="VIDEO", help="video of any format FFmpeg reads, GIF, animated WebP or PNG")
     parser.add_argument(
         "styles",
         metavar="STYLE",
@@ -100,8 +101,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> None:
     check_style_size(options.style_size)
+    check_not_read(options.output, [*options.styles, *([options.mask] if options.mask else [])])
     stylizer = load_stylizer(options, options.precision)
-    styles = [_style(stylizer, path, options.style_size) for path in options.styles]
+    styles = [_style(stylizer, path, options) for path in options.styles]
     job = VideoJob(
         stylizer,
         options.source,
@@ -135,11 +137,13 @@ def run(options: argparse.Namespace) -> None:
         print(f"warning: {options.source}: {job.damaged} packets cannot be decoded and were left out", file=sys.stderr)
 
 
-def _style(stylizer: Stylizer, path: str, side: int) -> Tensor | Style:
+def _style(stylizer: Stylizer, path: str, options: argparse.Namespace) -> Tensor | Style:
     if is_style_file(path):
         return read_style(path, stylizer.encoder.fingerprint)
-    (picture,) = load_styles([path], side)
-    return picture.filled
+    (picture,) = load_styles([path], options.style_size)
+    if picture.weights is None or options.preserve_color:  # which gives the image other colours for each frame
+        return picture.filled
+    return stylizer.style(picture.filled, picture.weights, layers=options.refine > 0)
 
 
 def _mask(path: str) -> Tensor | FrameReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,7 @@ def judge(path: Path) -> Measure:
     return of
 
 
+@functools.cache  # its networks may take a while to read
 def load_judge(path: Path) -> ModuleType:
     """A Python file with ``features(images)``, ``style_distance(output, style)`` and ``content_distance(output,
     content)`` of what that gives, lower is better. It is run: give only files that you trust.

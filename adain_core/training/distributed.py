@@ -73,6 +73,11 @@ class Processes:
             dist.barrier()
 
 
+def processes_here() -> int:
+    """How many processes train together on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 @contextmanager
 def start_processes(device: str | torch.device | None = None) -> Iterator[Processes]:
     """This process as torchrun started it (nccl on CUDA, gloo else), or alone.

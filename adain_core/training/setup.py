@@ -79,9 +79,11 @@ def prepare(
     encoder_id = encoder.fingerprint or encoder_fingerprint(encoder)
     check_arguments(config, encoder_id, start, anchor, processes.world)
     images = TrainingImages.read(content, style, config)
+    check_apart(folder.path, content, style)
+    target = (anchor or start) if config.anchor_weight > 0 else None
     inputs = images.fingerprints | {
         name: fingerprint(network.state_dict(), network.architecture)
-        for name, network in (("decoder", start), ("anchor", anchor))
+        for name, network in (("decoder", start), ("anchor", target))
         if network is not None
     }
     warnings: list[str] = []
@@ -116,7 +118,6 @@ def prepare(
             f"{config.steps} steps from new weights will leave grey pictures: expect colours after some "
             f"{FEW_STEPS}, good ones after 20 times that, or start from a trained decoder"
         )
-    target = (anchor or start) if config.anchor_weight > 0 else None
     frozen = _frozen_copy(target, device) if isinstance(target, Decoder) else None
     return Setup(config, encoder, encoder_id, images, inputs, network, frozen, resumed, warnings)
 
@@ -144,6 +145,16 @@ def check_arguments(
         )
 
 
+def check_apart(run: Path, content: FolderOrFiles, style: FolderOrFiles) -> None:
+    """Raises AdaINError if a run's previews and curves would be among the images that a resumed run trains on."""
+    for source in (content, style):
+        if isinstance(source, (str, Path)) and run.resolve().is_relative_to(Path(source).resolve()):
+            raise AdaINError(
+                f"{run}: expected a folder outside {source}, whose images are trained on, found one inside; move it or "
+                "choose another"
+            )
+
+
 def check_inputs(found: dict[str, str], saved: dict[str, str], folder: Path) -> list[str]:
     """Compares what a run is resumed with to what it was started with, both as fingerprints by name.
 
@@ -153,11 +164,13 @@ def check_inputs(found: dict[str, str], saved: dict[str, str], folder: Path) -> 
     Raises:
         AdaINError: another decoder or anchor.
     """
-    for name in ("decoder", "anchor"):
-        if name in found and found[name] != saved.get(name):
+    # Runs of older versions do not name their anchor where it is the decoder.
+    known = {"decoder": saved.get("decoder"), "anchor": saved.get("anchor", saved.get("decoder"))}
+    for name, advice in (("decoder", "leave it out"), ("anchor", "give that one")):
+        if name in found and found[name] != known[name]:
             raise AdaINError(
                 f"{name}: expected the one that the run in {folder} was started with, found another; "
-                "train under another name, or leave it out to go on"
+                f"train under another name, or {advice} to go on"
             )
     changed = [name for name in ("content", "style") if found[name] != saved[name]]
     return [f"the {name} images are others than when the run was started" for name in changed]

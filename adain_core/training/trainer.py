@@ -75,8 +75,9 @@ class Trainer:
 
     Raises:
         AdaINError: folders without usable images, decoders of another normalization or encoder, a run's folder that
-            cannot be written to or holds another run or other files, a run to resume that was started from other
-            decoders or that not all processes see at the same step, or a batch that the processes cannot share evenly.
+            cannot be written to, holds another run or other files or lies in one of the images' folders, a run to
+            resume that was started from other decoders or that not all processes see at the same step, or a batch that
+            the processes cannot share evenly.
     """
 
     def __init__(
@@ -206,8 +207,10 @@ class Trainer:
     def _waited_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         while True:
             self.waiting = self.processes.world == 1  # others would wait for this process
-            batch = next(batches, None)
-            self.waiting = False
+            try:
+                batch = next(batches, None)
+            finally:
+                self.waiting = False
             if batch is None:
                 return
             yield batch

@@ -1,13 +1,13 @@
-"""Animated WebP and GIF as videos without sound, with their transparency, read with Pillow.
+"""Animated WebP, PNG and GIF as videos without sound, with their transparency, read with Pillow.
 
-FFmpeg does not read animated WebP, and GIFs without their transparency and how often they are shown.
+FFmpeg does not read animated WebP, and the others without their transparency and how often they are shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from fractions import Fraction
-from itertools import accumulate, islice
+from itertools import accumulate, islice, takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +27,10 @@ _HEADER, _NAME, _ANIMATED, _DURATION = 12, 4, 0x02, slice(12, 15)
 # A GIF: header and screen, perhaps a palette, then blocks. An extension's label says what it is; that of a frame's
 # control holds its duration in 1/100 s. Data comes in parts, each after its length, up to one of length 0.
 _SCREEN, _EXTENSION, _CONTROL, _FRAME, _PALETTE = 13, b"!", b"\xf9", b",", 0x80
+# A PNG: a signature, then chunks, each a length, a name, data and a checksum. One before the picture's data says that
+# it moves, one before each frame how long it is shown, as numerator and denominator.
+_SIGNATURE, _MOVES, _PICTURE, _FRAME_CONTROL = b"\x89PNG\r\n\x1a\n", b"acTL", b"IDAT", b"fcTL"
+_CONTROL_LENGTH, _HUNDREDTHS = 26, 100
 _FASTEST = 10  # milliseconds; browsers show frames of a GIF that are to be shown for no longer than that as untimed
 
 
@@ -37,7 +41,7 @@ def open_video(path: str | Path, start: float = 0.0, duration: float = 0.0) -> F
 
 
 class AnimationReader:
-    """The frames of an animated WebP or a GIF, as `VideoReader`, with their opacity."""
+    """The frames of an animated WebP or PNG or of a GIF, as `VideoReader`, with their opacity."""
 
     def __init__(self, path: str | Path, start: float = 0.0, duration: float = 0.0) -> None:
         self.path = Path(path)
@@ -46,8 +50,10 @@ class AnimationReader:
         try:
             with self.path.open("rb") as file, self._opened() as image:
                 # What the file says, and what of it is there.
-                said = (_gif_durations if image.format == "GIF" else _durations)(file)
-                self._durations = list(islice(said, getattr(image, "n_frames", 1)))
+                said = _DURATIONS[image.format](file)
+                # A PNG may have a picture before those of the animation, for programs that show no animations.
+                self._first = int(image.info.get("default_image", False))
+                self._durations = list(islice(said, getattr(image, "n_frames", 1) - self._first))
                 size, loop = (image.height, image.width), image.info.get("loop")
                 if image.format == "GIF":  # which counts repetitions, and is shown once without a number
                     loop = 1 if loop is None else loop + (loop > 0)
@@ -87,7 +93,7 @@ class AnimationReader:
             profile = image.info.get("icc_profile")
             for k in wanted:
                 try:
-                    image.seek(k)
+                    image.seek(self._first + k)
                     layer = image.convert("RGBA")
                     layer = layer.crop((0, 0, *self.info.size[::-1]))  # a damaged one may grow
                 except MemoryError:
@@ -105,20 +111,23 @@ class AnimationReader:
                 yield VideoFrame(shown[k], levels, None if (opacity == _OPAQUE).all() else opacity)
 
     def _opened(self) -> Image.Image:
-        return Image.open(self.path, formats=("GIF", "WEBP"))
+        return Image.open(self.path, formats=tuple(_DURATIONS))
 
 
 def _kind(path: Path) -> str:
-    """``WebP`` of an animated one, ``GIF``, or nothing."""
+    """``WebP`` or ``PNG`` of an animated one, ``GIF``, or nothing."""
     with path.open("rb") as file:
         start = file.read(_HEADER + 2 * _NAME + 1)
+        if start.startswith(_SIGNATURE):
+            names = takewhile(lambda name: name != _PICTURE, (name for name, _ in _png_chunks(file)))
+            return "PNG" if _MOVES in names else ""
     if start[:_NAME] == b"GIF8":
         return "GIF"
     named = (start[:_NAME], start[2 * _NAME : _HEADER + _NAME]) == (b"RIFF", b"WEBPVP8X")
     return "WebP" if named and bool(start[-1] & _ANIMATED) else ""
 
 
-def _durations(file: BinaryIO) -> Iterator[int]:
+def _webp_durations(file: BinaryIO) -> Iterator[int]:
     """For how many milliseconds each frame of a WebP is shown."""
     file.seek(_HEADER)
     while len(head := file.read(2 * _NAME)) == 2 * _NAME:
@@ -152,7 +161,31 @@ def _gif_durations(file: BinaryIO) -> Iterator[int]:
             file.seek(length, 1)
 
 
+def _png_durations(file: BinaryIO) -> Iterator[int]:
+    """For how many milliseconds each frame of a PNG is shown; rounding errors do not add up."""
+    exact, begun = Fraction(0), 0
+    for name, data in _png_chunks(file):
+        if name == _FRAME_CONTROL and len(data) == _CONTROL_LENGTH:
+            seconds = Fraction(int.from_bytes(data[20:22], "big"), int.from_bytes(data[22:24], "big") or _HUNDREDTHS)
+            exact += seconds / _TIME_BASE or _UNTIMED
+            shown = max(round(exact) - begun, 1)
+            yield shown
+            begun += shown
+
+
+def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """The name of each chunk, and the beginning of its data."""
+    file.seek(len(_SIGNATURE))
+    while len(head := file.read(2 * _NAME)) == 2 * _NAME:
+        end = file.tell() + int.from_bytes(head[:_NAME], "big")
+        yield head[_NAME:], file.read(min(end - file.tell(), _CONTROL_LENGTH))
+        file.seek(end + _NAME)
+
+
 def _skip_palette(file: BinaryIO, flags: int) -> None:
     """Skips the colours that flags tell of."""
     if flags & _PALETTE:
         file.seek(3 << ((flags & 7) + 1), 1)
+
+
+_DURATIONS = {"GIF": _gif_durations, "PNG": _png_durations, "WEBP": _webp_durations}

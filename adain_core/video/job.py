@@ -64,7 +64,7 @@ class VideoJob:
 
     Args:
         models: the pair.
-        source: anything FFmpeg reads or an animated WebP, or its reader.
+        source: anything FFmpeg reads or an animation, or its reader.
         output: ``.mp4``, ``.mov`` or ``.mkv``, in H.264; or ``.gif`` or ``.webp``, an animation without sound, shown
             as often as the source and transparent where that is. Replaced when it exists.
         styles: style images ``[1, 3, h, w]`` RGB 0..1, each encoded once, or encoded styles of batch 1.

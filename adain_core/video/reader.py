@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -70,6 +71,7 @@ class VideoInfo:
         end: the second of the source from which on nothing is shown; None: all of it.
         silent: there can be no sound, and FFmpeg does not read the file.
         plays: how often an animation is shown; 0: for ever.
+        mirrored: whether players exchange left and right after the turns, as of some front cameras.
     """
 
     size: tuple[int, int]
@@ -85,6 +87,7 @@ class VideoInfo:
     end: Fraction | None = None
     silent: bool = False
     plays: int = 0
+    mirrored: bool = False
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -322,8 +325,8 @@ class VideoReader:
             dst_color_trc=_BT709 if self._converts else None,
             dst_color_primaries=_BT709 if self._converts else None,
         )
-        levels: NDArray[Any] = picture.to_ndarray()
-        return np.ascontiguousarray(np.rot90(levels, self.info.turns))
+        levels: NDArray[Any] = np.rot90(picture.to_ndarray(), self.info.turns)
+        return np.ascontiguousarray(levels[:, ::-1] if self.info.mirrored else levels)
 
 
 @functools.cache
@@ -347,17 +350,19 @@ def _info(container: InputContainer, stream: VideoStream, first: AVFrame) -> Vid
     assert stream.time_base is not None  # an open file's streams have one
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
     size = (first.height, first.width)
-    turns = round(first.rotation / 90) % 4
+    matrix = _display_matrix(first, stream.codec_context.name)
+    turns, mirrored = _orientation(matrix)
     return VideoInfo(
         size=size if turns % 2 == 0 else size[::-1],
         time_base=Fraction(stream.time_base),
         rate=Fraction(rate),
         frames=_frame_count(container, stream, rate),
         turns=turns,
-        display_matrix=_display_matrix(first, stream.codec_context.name),
+        display_matrix=matrix,
         pixel_aspect=stream.sample_aspect_ratio or None,
         deep=max(component.bits for component in first.format.components) > 8,
         color=_color(first),
+        mirrored=mirrored,
     )
 
 
@@ -416,6 +421,16 @@ def _display_matrix(frame: AVFrame, codec: str) -> tuple[int, ...] | None:
     if data is None:
         return None
     return tuple(int(value) for value in np.frombuffer(bytes(data), np.int32, 9))
+
+
+def _orientation(matrix: tuple[int, ...] | None) -> tuple[int, bool]:
+    """The counter-clockwise quarter turns of a display matrix, and whether left and right are exchanged after them."""
+    if matrix is None:
+        return 0, False
+    a, b, _, c, d, *_ = matrix  # a pixel at (x, y) is shown at (a x + c y, b x + d y)
+    mirrored = a * d - b * c < 0
+    angle = math.atan2(-c, -a) if mirrored else math.atan2(c, a)
+    return round(2 * angle / math.pi) % 4, mirrored
 
 
 def _rotation_matrix(turns: int) -> tuple[int, ...] | None:

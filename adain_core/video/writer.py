@@ -232,7 +232,8 @@ def _to_rgba(frame: VideoFrame, info: VideoInfo) -> Any:
 
 def _to_ycbcr(frame: VideoFrame, info: VideoInfo, pixel_format: str) -> Any:
     av = import_av()
-    levels = np.ascontiguousarray(np.rot90(frame.levels, -info.turns))
+    shown = frame.levels[:, ::-1] if info.mirrored else frame.levels
+    levels = np.ascontiguousarray(np.rot90(shown, -info.turns))
     picture = av.VideoFrame.from_ndarray(levels, format="rgb48le" if info.deep else "rgb24").reformat(
         format=pixel_format,
         dst_colorspace=info.color.space,

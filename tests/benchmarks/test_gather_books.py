@@ -17,13 +17,14 @@ def noise(width: int, height: int) -> np.ndarray:
 
 def test_illustrations_of_a_book(tmp_path, monkeypatch):
     book, output = tmp_path / "books" / "A-Book_12", tmp_path / "out"
-    for folder in (book / "images", book / "old"):
+    for folder in (book / "images", book / "old", book / "plates"):
         folder.mkdir(parents=True)
     page = noise(400, 500)
     page[:200] = 255  # a box for text
     Image.fromarray(page).save(book / "images" / "page.png")
     Image.fromarray(page).save(book / "images" / "same.png")
     Image.fromarray(noise(401, 500)).save(book / "old" / "earlier.png")
+    Image.fromarray(noise(402, 500)).save(book / "plates" / "page.png")
     Image.fromarray(noise(100, 500)).save(book / "images" / "narrow.png")
     mostly_white = noise(400, 500)
     mostly_white[:400] = 255
@@ -37,7 +38,7 @@ def test_illustrations_of_a_book(tmp_path, monkeypatch):
     for _ in range(2):  # the second time from the clone kept
         monkeypatch.setattr(sys, "argv", ["gather_books", str(tmp_path / "clones"), str(output), "--source", source])
         gather_books.main()
-        assert [path.name for path in output.iterdir()] == ["12-page.png"]
+        assert sorted(path.name for path in output.iterdir()) == ["12-page-2.png", "12-page.png"]
     with Image.open(output / "12-page.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), page[200:485, 12:388])
 

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from ...errors import AdaINError
 from ...threads import map_ahead
+from ..distributed import processes_here
 from .samples import Batch, Pairs
 
 _PREFETCH = 3  # batches made ahead
@@ -53,7 +54,8 @@ def stream(
     if workers == 0:
         yield from _stream_by_threads(pairs, indices)
         return
-    _check_shared_memory(workers * _PREFETCH * share * _BYTES_PER_PIXEL * pairs.config.largest_crop**2, workers)
+    together = workers * processes_here()
+    _check_shared_memory(together * _PREFETCH * share * _BYTES_PER_PIXEL * pairs.config.largest_crop**2, together)
     loader = DataLoader(
         pairs,
         batch_sampler=indices,

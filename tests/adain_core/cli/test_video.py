@@ -21,8 +21,9 @@ from tests.conftest import ROOT
 
 av = pytest.importorskip("av")
 
+from adain_core.video.animation import AnimationReader  # noqa: E402
 from adain_core.video.reader import VideoReader  # noqa: E402
-from tests.adain_core.clips import add_tone, coarse_chroma, levels_of, seconds, write_clip  # noqa: E402
+from tests.adain_core.clips import add_tone, coarse_chroma, levels_of, picture, seconds, write_clip  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -79,10 +80,29 @@ def test_the_light_pair(examples, tmp_path):
     frame, found = (
         torch.from_numpy(levels_of(path)[0]).movedim(2, 0)[None] / 255 for path in (source, tmp_path / "out.mp4")
     )
-    picture = scaled(load_picture(style), 64).pixels
-    light, vgg = (Stylizer.load(device="cpu", pair=pair).stylize(frame, picture) for pair in ("light", "vgg19"))
+    painting = scaled(load_picture(style), 64).pixels
+    light, vgg = (Stylizer.load(device="cpu", pair=pair).stylize(frame, painting) for pair in ("light", "vgg19"))
     assert (found - light).abs().mean() < 0.03
     assert (found - vgg).abs().mean() > 2 * (found - light).abs().mean()
+
+
+def test_what_is_transparent_in_a_style_plays_no_part(examples, tmp_path):
+    source, out, style = tmp_path / "in.webp", tmp_path / "out.webp", tmp_path / "style.png"
+    with Image.open(examples / "style_starry_night.jpg") as image:
+        painting = image.convert("RGBA").resize((64, 64))
+    painting.putalpha(Image.fromarray(np.uint8([[255, 0, 0, 0]]).repeat(64, 0).repeat(16, 1)))
+    painting.save(style)
+    frames = [Image.fromarray(picture(k, (32, 48))) for k in range(2)]
+    frames[0].save(source, save_all=True, append_images=frames[1:], lossless=True)
+    assert (
+        main(["video", *map(str, [source, style, "-o", out]), "--crf", "0", "--pair", "light", "--device", "cpu"]) == 0
+    )
+    stylizer, visible = Stylizer.load(device="cpu", pair="light"), scaled(load_picture(style), 512)
+    wanted = stylizer.style(visible.filled, visible.weights)
+    for before, after in zip(AnimationReader(source).frames(), AnimationReader(out).frames(), strict=True):
+        frame = torch.from_numpy(before.levels).movedim(2, 0)[None] / 255
+        expected = stylizer.stylize(frame, wanted)[0].movedim(0, 2).numpy() * 255
+        assert abs(after.levels - expected).max() < 1
 
 
 def test_styles_of_files_follow_each_other_within_a_moving_mask(examples, tmp_path):
@@ -102,6 +122,19 @@ def test_styles_of_files_follow_each_other_within_a_moving_mask(examples, tmp_pa
         expected = stylizer.stylize(frame, style, masks=[mask])[0].movedim(0, 2).numpy() * 255
         assert abs(after - coarse_chroma(expected)).mean() < 3
         assert abs(after - before.astype(float)).mean() > 10
+
+
+@pytest.mark.parametrize("option", ["style.webp", "mask.gif"])
+def test_what_a_video_is_made_of_is_not_written_over(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pictures = [Image.fromarray(picture(k, (32, 48))) for k in range(2)]
+    pictures[0].save("style.webp")
+    for name in ("in.gif", "mask.gif"):
+        pictures[0].save(name, save_all=True, append_images=pictures[1:])
+    before = (tmp_path / option).read_bytes()
+    assert main(["video", "in.gif", "style.webp", "--mask", "mask.gif", "--pair", "light", "-o", option]) == 2
+    assert f"error: {option}: expected another file than those it is made of" in capsys.readouterr().err
+    assert (tmp_path / option).read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,14 @@ def test_what_is_hidden_or_a_systems_is_no_image(tmp_path, caplog):
     assert len(caplog.records) == 1
 
 
+def test_what_pillow_recognizes_but_does_not_read_is_no_image(tmp_path, caplog):
+    write_pictures(tmp_path, 1)
+    for name in ("boxes.h5", "clip.mpg", "wind.grib"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in list_images(tmp_path)] == ["picture00.png"]
+    assert caplog.messages == [f"{tmp_path}: files that are not looked at: 1 .grib, 1 .h5, 1 .mpg"]
+
+
 def test_a_hidden_folder_may_be_asked_for(tmp_path):
     write_pictures(tmp_path / ".cache/photos", 2)
     assert len(list_images(tmp_path / ".cache/photos")) == 2

@@ -114,8 +114,13 @@ def test_ranges_are_checked_at_both_ends(name):
 
 
 def test_a_training_without_any_loss_is_refused():
-    with pytest.raises(AdaINError, match="a loss with a weight above 0"):
-        TrainingConfig(content_weight=0, style_weight=0, reconstruction_weight=1, identity_share=0)
+    for weights in (
+        {"content_weight": 0, "style_weight": 0, "reconstruction_weight": 1, "identity_share": 0},
+        {"content_weight": 0, "style_layers": (0, 0, 0, 0)},
+        {"content_layers": (0, 0, 0, 0), "style_weight": 0},
+    ):
+        with pytest.raises(AdaINError, match="losses: expected one with a weight above 0"):
+            TrainingConfig(**weights)
 
 
 def test_resuming_may_change_length_and_files_only():

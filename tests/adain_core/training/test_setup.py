@@ -29,6 +29,22 @@ def test_resuming_from_another_decoder_is_refused(folders, encoder, start, tmp_p
     Trainer(encoder, config, *folders, tmp_path / "run", start, start, resume=True)
 
 
+def test_the_anchor_of_a_run_stays(folders, encoder, start, tmp_path):
+    """Without one, the decoder to start from is the anchor: it must not take another's place when a run is resumed."""
+    config = replace(TINY, steps=1, anchor_weight=1.0)
+    other = load_decoder(VGG19_DECODER)
+    with torch.no_grad():
+        other.c[0].bias += 1
+    Trainer(encoder, config, *folders, tmp_path / "a", start=start, anchor=other).train()
+    with pytest.raises(AdaINError, match=r"anchor: expected the one .* or give that one to go on"):
+        Trainer(encoder, config, *folders, tmp_path / "a", start=start, resume=True)
+    Trainer(encoder, config, *folders, tmp_path / "a", anchor=other, resume=True)
+    Trainer(encoder, config, *folders, tmp_path / "b", start=start).train()
+    with pytest.raises(AdaINError, match="anchor: expected the one"):
+        Trainer(encoder, config, *folders, tmp_path / "b", start=start, anchor=other, resume=True)
+    Trainer(encoder, config, *folders, tmp_path / "b", anchor=start, resume=True)
+
+
 def test_resuming_with_other_images_is_warned_of(folders, encoder, tmp_path):
     Trainer(encoder, replace(TINY, steps=1), *folders, tmp_path / "run").train()
     again = Trainer(encoder, TINY, *folders, tmp_path / "run", resume=True)
@@ -48,6 +64,16 @@ def test_mixing_up_runs_is_refused(folders, encoder, tmp_path):
     other.fingerprint = "0" * 16
     with pytest.raises(AdaINError, match="one encoder"):
         Trainer(other, TINY, *folders, tmp_path / "run", resume=True)
+
+
+def test_a_run_among_the_images_is_refused(folders, encoder, tmp_path):
+    """Resumed, it would train on its own previews."""
+    content = write_pictures(tmp_path / "content", 4)
+    for given in ((content, folders[1]), (folders[0], content)):
+        with pytest.raises(AdaINError, match=r"run: expected a folder outside \S*content, whose images are trained on"):
+            Trainer(encoder, TINY, *given, content / "runs/run")
+    assert not (content / "runs").exists()
+    Trainer(encoder, TINY, content, folders[1], tmp_path / "content of another/run")
 
 
 def test_starting_decoders_must_fit(folders, encoder, start, tmp_path):

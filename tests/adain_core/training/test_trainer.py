@@ -16,7 +16,9 @@ from adain_core import Stylizer
 from adain_core.cli.train import stop_on_signals
 from adain_core.models.model_files import load_decoder
 from adain_core.models.tensor_files import read_metadata
+from adain_core.training import trainer as trainer_module
 from adain_core.training.config import TrainingConfig
+from adain_core.training.data.batches import stream
 from adain_core.training.data.samples import Pairs
 from adain_core.training.run import folder as run_folder
 from adain_core.training.run.state import load_state, saved_states
@@ -225,6 +227,50 @@ def test_the_first_ctrl_c_is_heard_while_workers_hang(folders, encoder, tmp_path
     assert received == [signal.SIGINT]
     assert trainer.step == len(trainer.history.rows) == 2
     assert load_state(trainer.folder.checkpoints[-1]).step == 2
+
+
+@pytest.fixture
+def killed():
+    """The SIGTERMs that would have ended the process."""
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    yield received
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_may_come_again(folders, encoder, tmp_path, killed):
+    """A scheduler sends it to torchrun and to its processes, and torchrun sends it on to these."""
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run")
+
+    def report(progress):
+        if progress.step == 2:
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with stop_on_signals(trainer) as received:
+        trainer.train(report)
+    assert (received, killed) == ([signal.SIGTERM] * 2, [])
+    assert load_state(trainer.folder.checkpoints[-1]).step == trainer.step == 3
+
+
+def test_sigterm_may_come_again_while_a_training_that_waited_is_saved(folders, encoder, tmp_path, killed, monkeypatch):
+    def stopped_at(batches):
+        yield next(batches)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1000)
+
+    def save():
+        os.kill(os.getpid(), signal.SIGTERM)
+        Trainer.save(trainer)
+
+    monkeypatch.setattr(trainer_module, "stream", lambda *given, **more: stopped_at(stream(*given, **more)))
+    trainer = Trainer(encoder, TINY, *folders, tmp_path / "run")
+    trainer.save()
+    with stop_on_signals(trainer) as received:
+        monkeypatch.setattr(trainer, "save", save)
+        trainer.train()
+    assert (received, killed) == ([signal.SIGTERM] * 2, [])
+    assert load_state(trainer.folder.checkpoints[-1]).step == 1
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Animated WebP and GIF as videos: frames and their times, a part of one, transparency, and which files they are."""
+"""Animated WebP, PNG and GIF as videos: frames and times, a part of one, transparency, and which files they are."""
 
 from __future__ import annotations
 
@@ -73,6 +73,30 @@ def test_a_gif_with_its_times_and_transparency(tmp_path):
     assert shown[0].opacity is None
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_png_with_its_times_and_transparency(apart, tmp_path):
+    """Apart: with another picture for programs that show no animations."""
+    frames = [np.dstack([picture(k, SIZE), np.full(SIZE, 255, np.uint8)]) for k in range(len(SHOWN))]
+    for number, frame in enumerate(frames):
+        frame[:, : 4 * number, 3] = 0
+    pictures = [Image.fromarray(frame) for frame in [*[frames[3]] * apart, *frames]]
+    path = write(tmp_path / "anim.png", pictures, loop=3, default_image=apart)
+    reader = open_video(path)
+    shown = list(reader.frames())
+    assert [frame.pts for frame in shown] == [0, 100, 140, 240]
+    assert (reader.last_duration, reader.info.frames, reader.info.size, reader.info.plays) == (250, 4, SIZE, 3)
+    for number, (frame, given) in enumerate(zip(shown, frames, strict=True)):
+        assert np.array_equal(frame.levels[:, 4 * number :], given[:, 4 * number :, :3])
+        assert np.array_equal(given[..., 3] if number else None, frame.opacity)
+    assert [frame.pts for frame in reader.frames(after=100)] == [140, 240]
+
+
+def test_times_of_a_png_do_not_drift(tmp_path):
+    pictures = [Image.fromarray(picture(k, SIZE)) for k in range(6)]
+    path = write(tmp_path / "anim.png", pictures, (1000 / 60,) * 6)
+    assert [frame.pts for frame in open_video(path).frames()] == [0, 17, 33, 50, 67, 83]
+
+
 @pytest.mark.parametrize(("loop", "plays"), [(None, 1), (0, 0), (2, 3)])
 def test_how_often_a_gif_is_shown(loop, plays, tmp_path):
     more = {} if loop is None else {"loop": loop}
@@ -113,9 +137,10 @@ def test_which_files_are_animations(animation, tmp_path):
     Image.fromarray(picture(0, SIZE)).save(still)
     clip = write_clip(tmp_path / "clip.mp4", 3)
     Image.fromarray(picture(0, SIZE)).save(tmp_path / "still.gif")
+    Image.fromarray(picture(0, SIZE)).save(tmp_path / "still.png")
     assert isinstance(open_video(animation), AnimationReader)
     assert isinstance(open_video(tmp_path / "still.gif"), AnimationReader)
-    assert [type(open_video(path)) for path in (still, clip)] == [VideoReader, VideoReader]
+    assert [type(open_video(path)) for path in (still, clip, tmp_path / "still.png")] == [VideoReader] * 3
     with pytest.raises(AdaINError, match="expected a video file, found nothing"):
         open_video(tmp_path / "none.webp")
 

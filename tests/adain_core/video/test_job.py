@@ -78,6 +78,26 @@ def test_a_phone_video_keeps_all_but_its_look(suffix, stylizer, styles, tmp_path
         assert error.max() < 4
 
 
+@pytest.mark.parametrize("signs", list(itertools.product((1, -1), (1, -1), (False, True))))
+def test_turned_and_mirrored_videos(signs, stylizer, styles, tmp_path):
+    """Front cameras mirror: frames are upright as players show them, and a stylized video is shown as its source."""
+    x, y, transposed = signs
+    one = 1 << 16
+    matrix = (
+        (0, y * one, 0, x * one, 0, 0, 0, 0, 1 << 30) if transposed else (x * one, 0, 0, 0, y * one, 0, 0, 0, 1 << 30)
+    )
+    source = write_clip(tmp_path / "clip.mp4", 1, pixel_format="yuv444p", matrix=matrix, sound=None)
+    stored = picture(0, (32, 48))
+    shown = (stored.swapaxes(0, 1) if transposed else stored)[::y, ::x]
+    VideoJob(stylizer, source, tmp_path / "out.mp4", styles[:1], alpha=0, crf=0).run()
+    for path in (source, tmp_path / "out.mp4"):
+        reader = VideoReader(path)
+        (frame,) = reader.frames()
+        assert reader.info.size == shown.shape[:2]
+        assert abs(frame.levels - shown.astype(int)).mean() < 1.5
+        assert (reader.info.display_matrix or (one, 0, 0, 0, one, 0, 0, 0, 1 << 30)) == matrix
+
+
 @pytest.mark.usefixtures("short_segments")
 def test_matroska_and_deep_colours(stylizer, styles, tmp_path):
     source = write_clip(tmp_path / "deep.mkv", 7, pixel_format="yuv420p10le", sound="flac")

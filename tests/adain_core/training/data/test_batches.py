@@ -70,6 +70,11 @@ def test_too_little_shared_memory_is_said_before_the_first_batch(folders, monkey
     with pytest.raises(AdaINError, match=r"shared memory in /dev/shm for 2 processes, found \d; use --workers 0"):
         next(stream(pairs(folders), range(1), workers=2))
     assert next(stream(pairs(folders), range(1), workers=0)).content.shape[0] == 4
+    # Four processes of torchrun have the same memory: here each of them sees room for itself alone.
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=needed))
+    with pytest.raises(AdaINError, match=r"shared memory in /dev/shm for 8 processes"):
+        next(stream(pairs(folders), range(1), workers=2))
 
 
 def test_skipped_files_are_reported_from_worker_processes(folders, tmp_path):
