@@ -17,7 +17,7 @@ from ..adain_core.models.bundled import DEFAULT_PAIR
 from ..adain_core.video.job import SEGMENT_FRAMES, VideoJob, video_settings
 from ..adain_core.video.writer import MAX_CRF
 from . import host
-from .convert import to_core
+from .convert import opacity_of, to_core
 from .execution import ManagedPair
 from .inputs import ALPHA, DETAIL_SIZE, FLOW, MASK, PAIR, REFINE, SMOOTHING, STYLE_SIZE
 from .loaders import shared_pair
@@ -116,27 +116,28 @@ class StylizeVideo:
     ):
         mask, notes = mask_or_none(mask, "everything is stylized")
         models = ManagedPair(*shared_pair(pair), host.compute_device())
-        styles = _styles_of(style)
+        styles, style_masks = _styles_of(style)
         controls = {"alpha": alpha, "crf": crf, "smooth": smoothing, "flow": flow and smoothing > 0, "compile": False}
         controls |= {"refine": refine, "style_size": style_size, "detail_size": detail_size}
         controls |= {"preserve_color": preserve_color}
         frames, reader = _frames_of(keys), reader_of(content)
         if reader.remark:
             notes.append(f"The video: {reader.remark}.")
-        path = result_path(reader, video_settings(models, reader, styles, frames, mask, **controls))
+        path = result_path(reader, video_settings(models, reader, styles, frames, mask, style_masks, **controls))
         if not path.is_file():
-            job = VideoJob(models, reader, path, styles, frames, mask=mask, **controls)
+            job = VideoJob(models, reader, path, styles, frames, mask=mask, style_masks=style_masks, **controls)
             _run(job, node_id, notes)
             notes += _left_out(job)
         host.show_text(node_id, *notes, f"The video is in output/{FOLDER}: {path.name}")
         return (host.video_of_file(path),)
 
 
-def _styles_of(style: Tensor | Style) -> list[Tensor | Style]:
-    """The styles of a batch of images, or of a bank."""
+def _styles_of(style: Tensor | Style) -> tuple[list[Tensor | Style], list[Tensor | None]]:
+    """The styles of a batch of images, or of a bank, and how much the pixels of each image count."""
     if isinstance(style, Style):
-        return [row(style, number) for number in range(style.batch)]
-    return list(to_core(style, "style").float().split(1))
+        return [row(style, number) for number in range(style.batch)], [None] * style.batch
+    images, opacity = list(to_core(style, "style").float().split(1)), opacity_of(style)
+    return images, [None] * len(images) if opacity is None else list(opacity.split(1))
 
 
 def _frames_of(keys: str) -> list[int] | None:

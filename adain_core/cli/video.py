@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
     check_style_size(options.style_size)
     check_not_read(options.output, [*options.styles, *([options.mask] if options.mask else [])])
     stylizer = load_stylizer(options, options.precision)
-    styles = [_style(stylizer, path, options) for path in options.styles]
+    styles, style_masks = zip(*(_style(stylizer, path, options.style_size) for path in options.styles), strict=True)
     job = VideoJob(
         stylizer,
         options.source,
@@ -119,6 +119,7 @@ def run(options: argparse.Namespace) -> None:
         detail_size=options.detail_size,
         mask=None if options.mask is None else _mask(options.mask),
         preserve_color=options.preserve_color,
+        style_masks=style_masks,
     )
     if job.reader.remark:
         print(f"warning: {options.source}: {job.reader.remark}", file=sys.stderr)
@@ -137,13 +138,12 @@ def run(options: argparse.Namespace) -> None:
         print(f"warning: {options.source}: {job.damaged} packets cannot be decoded and were left out", file=sys.stderr)
 
 
-def _style(stylizer: Stylizer, path: str, options: argparse.Namespace) -> Tensor | Style:
+def _style(stylizer: Stylizer, path: str, side: int) -> tuple[Tensor | Style, Tensor | None]:
+    """A style, and of an image how much its pixels count."""
     if is_style_file(path):
-        return read_style(path, stylizer.encoder.fingerprint)
-    (picture,) = load_styles([path], options.style_size)
-    if picture.weights is None or options.preserve_color:  # which gives the image other colours for each frame
-        return picture.filled
-    return stylizer.style(picture.filled, picture.weights, layers=options.refine > 0)
+        return read_style(path, stylizer.encoder.fingerprint), None
+    (picture,) = load_styles([path], side)
+    return picture.filled, None if picture.weights is None else picture.weights[None]
 
 
 def _mask(path: str) -> Tensor | FrameReader:

@@ -22,6 +22,7 @@ from ..inference.frames import Models, stylize_frames
 from ..inference.gpu_copies import from_device, to_device
 from ..inference.refinement import check_refinement
 from ..method.adain import check_alpha
+from ..method.spatial_masks import to_size
 from ..method.style import Style, check_style_size
 from ..models.model_files import AnyDecoder, AnyEncoder, fingerprint
 from ..threads import prefetch
@@ -78,6 +79,7 @@ class VideoJob:
         style_size, detail_size: as in `inference.frames.stylize_frames`; style_size is that of style images.
         mask: where to stylize, see `MaskTrack`; elsewhere the source's own pixels stay. None: everywhere.
         preserve_color: give the style images each frame's colours first. They are then encoded for each frame.
+        style_masks: how much the pixels of each style image count, as in `inference.frames.stylize_frames`.
 
     Attributes:
         done: frames finished so far, those of an earlier run included.
@@ -106,6 +108,7 @@ class VideoJob:
         detail_size: int = 0,
         mask: Tensor | FrameReader | None = None,
         preserve_color: bool = False,
+        style_masks: Sequence[Tensor | None] = (),
     ) -> None:
         check_refinement(refine, models.encoder)
         check_style_size(style_size)
@@ -134,8 +137,10 @@ class VideoJob:
         controls = {"alpha": alpha, "crf": crf, "smooth": smooth, "flow": flow, "compile": compile, "refine": refine}
         controls |= {"style_size": style_size, "detail_size": detail_size, "preserve_color": preserve_color}
         self.masks = None if mask is None else MaskTrack(mask, self.reader.info.frames)
-        self.segments = SegmentFolder(self.output, video_settings(models, self.reader, styles, keys, mask, **controls))
-        self.track = StyleTrack([self._prepared(style, style_size) for style in styles], keys)
+        settings = video_settings(models, self.reader, styles, keys, mask, style_masks, **controls)
+        self.segments = SegmentFolder(self.output, settings)
+        counted = list(zip(styles, style_masks or [None] * len(styles), strict=True))
+        self.track = StyleTrack([self._prepared(style, seen, style_size) for style, seen in counted], keys)
         if compile:  # not before: each style image may have a size of its own
             compile_from_now_on(models.encoder)
             compile_from_now_on(models.decoder)
@@ -147,12 +152,15 @@ class VideoJob:
             self.done += frames
         self._states: dict[int, dict[str, Tensor]] = {}  # the smoother's after each segment
 
-    def _prepared(self, style: Tensor | Style, size: int) -> Tensor | Style:
-        """A style as it is needed for each frame."""
+    def _prepared(self, style: Tensor | Style, seen: Tensor | None, size: int) -> tuple[Tensor | Style, Tensor | None]:
+        """A style as it is needed for each frame, and how much its pixels count, where they are still needed."""
         if isinstance(style, Style):
-            return style.to(self.models.device)
+            return style.to(self.models.device), None
         image = scale_short_side(style, size)
-        return image.to(self.models.device) if self.preserve_color else self.models.encode(image).style
+        seen = None if seen is None else to_size(seen, (image.shape[2], image.shape[3]))
+        if self.preserve_color:
+            return image.to(self.models.device), seen
+        return self.models.encode(image, seen).style, None
 
     @property
     def total(self) -> int | None:
@@ -222,7 +230,7 @@ class VideoJob:
             result = stylize_frames(
                 self.models,
                 pixels,
-                styles,
+                [style for style, _ in styles],
                 self.alpha,
                 weights,
                 masks=[] if mask is None else [mask],
@@ -231,6 +239,7 @@ class VideoJob:
                 opacity=None if opacity is None else opacity[0],
                 refine=self.refine,
                 detail_size=self.detail_size,
+                style_masks=[seen for _, seen in styles],
             )
             if self.smoother is not None and (number + 1) % SEGMENT_FRAMES == 0:
                 self._states[number // SEGMENT_FRAMES] = self.smoother.state()
@@ -279,18 +288,19 @@ def video_settings(
     styles: Sequence[Tensor | Style],
     keys: Sequence[int] | None,
     mask: Tensor | FrameReader | None = None,
+    style_masks: Sequence[Tensor | None] = (),
     **controls: float,
 ) -> dict[str, Any]:
     """All that a stylized video depends on, as JSON has it.
 
     Args:
-        models, styles, keys, mask: as in `VideoJob`.
+        models, styles, keys, mask, style_masks: as in `VideoJob`.
         reader: of the source, which is known by its size and the time it changed.
         controls: the other settings of `VideoJob`.
     """
     file, info = reader.path.stat(), reader.info
     digest = hashlib.sha256()
-    for style in styles:
+    for style in (*styles, *(seen for seen in style_masks if seen is not None)):
         known = style.layers() if isinstance(style, Style) and controls.get("refine") else []
         tensors = [style] if isinstance(style, Tensor) else chain(style.statistics, *known)
         for tensor in tensors:

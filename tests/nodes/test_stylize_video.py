@@ -8,6 +8,7 @@ import torch
 
 from adain_core import Stylizer
 from adain_core.images.files import load_picture
+from adain_core.images.transparency import fill, mean_color
 from adain_core.video import job as core_job
 
 pytest.importorskip("av")
@@ -77,6 +78,22 @@ def test_styles_of_a_batch_are_mixed_or_follow_each_other(node, module, clip, st
         expected = tmp_path / f"{keys}.mp4"
         VideoJob(Stylizer.load(device="cpu"), clip, expected, pixels, keys, crf=4).run()
         assert abs(levels_of(result).astype(int) - levels_of(expected)).max() <= 2
+
+
+def test_what_is_transparent_in_a_style_image_plays_no_part(node, module, clip, styles):
+    visible = styles[0][:, :, :40]
+    painting = torch.cat([visible, styles[1][:, :, :24]], 2)
+    opacity = (torch.arange(64) < 40).float().expand(1, 64, 64)[..., None]
+    stylizer = Stylizer.load(device="cpu", pair="light")
+    pixels, weights = painting.movedim(3, 1), opacity.movedim(3, 1)
+    wanted = stylizer.style(fill(pixels, weights, mean_color(pixels, weights)), opacity[..., 0])
+    core = __import__(f"{module.__name__.rsplit('.', 2)[0]}.adain_core.method.style", fromlist=["Style"])
+    wanted = core.Style(wanted.statistics, wanted.encoder_id)
+    found, expected, opaque = (
+        levels_of(stylize(node, clip, style, pair="light")).astype(int)
+        for style in (torch.cat([painting, opacity], 3), wanted, painting)
+    )
+    assert abs(found - expected).mean() < 1 < 5 < abs(opaque - expected).mean()
 
 
 @pytest.mark.parametrize("frames", [1, FRAMES])

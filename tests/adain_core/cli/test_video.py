@@ -14,6 +14,7 @@ from PIL import Image
 
 from adain_core import Stylizer
 from adain_core.cli.main import main
+from adain_core.images.color import match_color
 from adain_core.images.files import load_picture, scaled
 from adain_core.models.style_library import read_style
 from adain_core.video import job as video_job
@@ -86,7 +87,8 @@ def test_the_light_pair(examples, tmp_path):
     assert (found - vgg).abs().mean() > 2 * (found - light).abs().mean()
 
 
-def test_what_is_transparent_in_a_style_plays_no_part(examples, tmp_path):
+@pytest.mark.parametrize("more", [[], ["--preserve-color"]])
+def test_what_is_transparent_in_a_style_plays_no_part(examples, tmp_path, more):
     source, out, style = tmp_path / "in.webp", tmp_path / "out.webp", tmp_path / "style.png"
     with Image.open(examples / "style_starry_night.jpg") as image:
         painting = image.convert("RGBA").resize((64, 64))
@@ -94,14 +96,15 @@ def test_what_is_transparent_in_a_style_plays_no_part(examples, tmp_path):
     painting.save(style)
     frames = [Image.fromarray(picture(k, (32, 48))) for k in range(2)]
     frames[0].save(source, save_all=True, append_images=frames[1:], lossless=True)
-    assert (
-        main(["video", *map(str, [source, style, "-o", out]), "--crf", "0", "--pair", "light", "--device", "cpu"]) == 0
-    )
+    command = ["video", *map(str, [source, style, "-o", out]), "--crf", "0", "--pair", "light", "--device", "cpu"]
+    assert main(command + more) == 0
     stylizer, visible = Stylizer.load(device="cpu", pair="light"), scaled(load_picture(style), 512)
-    wanted = stylizer.style(visible.filled, visible.weights)
     for before, after in zip(AnimationReader(source).frames(), AnimationReader(out).frames(), strict=True):
         frame = torch.from_numpy(before.levels).movedim(2, 0)[None] / 255
-        expected = stylizer.stylize(frame, wanted)[0].movedim(0, 2).numpy() * 255
+        pixels, weights = visible.filled, visible.weights
+        if more:
+            pixels = match_color(pixels, frame, weights=weights[None])
+        expected = stylizer.stylize(frame, stylizer.style(pixels, weights))[0].movedim(0, 2).numpy() * 255
         assert abs(after.levels - expected).max() < 1
 
 
