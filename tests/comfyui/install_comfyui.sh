@@ -20,7 +20,7 @@ export GIT_TERMINAL_PROMPT=0
 complete() {
   [ -f "$1/main.py" ] && "$1/.venv/bin/python" -c '
 from importlib.util import find_spec
-raise SystemExit(not all(map(find_spec, ("torch", "comfyui_frontend_package"))))' 2>/dev/null
+raise SystemExit(not all(map(find_spec, ("torch", "requests", "comfyui_frontend_package"))))' 2>/dev/null
 }
 
 # get FOLDER SOURCE REVISION: the files of that revision.
@@ -38,13 +38,14 @@ get() {
     mv -T "$unfinished" "$folder"
 }
 
-# install FOLDER: its requirements. torchaudio asks for an older torch than it needs, so it comes by itself.
+# install FOLDER: its requirements. torchaudio asks for an older torch than it needs, so it comes by itself. 0.3.64
+# imports requests without asking for it.
 install() {
   local python=$1/.venv/bin/python requirements
   [ -x "$python" ] || "${PYTHON:-python3}" -m venv "$1/.venv" || return
   requirements=$(mktemp)
   grep -v '^torchaudio' "$1/requirements.txt" > "$requirements"
-  "$python" -m pip install --quiet --disable-pip-version-check -r "$requirements" &&
+  "$python" -m pip install --quiet --disable-pip-version-check -r "$requirements" requests &&
     "$python" -m pip install --quiet --disable-pip-version-check --no-deps torchaudio
   local status=$?
   rm -f "$requirements"
