@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from adain_core import Stylizer
-from adain_core.images.files import load_picture, to_image
+from adain_core.images.files import load_picture
 from adain_core.images.resize import scale_short_side
 from adain_core.inference import pipeline
 from adain_core.stylized_datasets import stylize
@@ -25,6 +25,11 @@ def folders(tmp_path):
     return write_pictures(tmp_path / "content", 6, size=(40, 32)), write_pictures(tmp_path / "style", 4, seed=1)
 
 
+def assert_close(found, expected):
+    """Up to how 8 bits round: a data set is made with direct kernels, others with the faster ones."""
+    torch.testing.assert_close(found, expected.clamp(0, 1), atol=0.55 / 255, rtol=0)
+
+
 def test_outputs_are_the_stylizers(folders, tmp_path):
     assert batch(folders, tmp_path / "out", "--alpha", 0.3, 0.9, "--size", 24) == 0
     stylizer = Stylizer.load(device="cpu")
@@ -35,17 +40,16 @@ def test_outputs_are_the_stylizers(folders, tmp_path):
         content, style = load_picture(folders[0] / image).pixels, load_picture(folders[1] / target.style).pixels
         small = scale_short_side(content, 24), scale_short_side(style, 32)
         assert small[0].shape == (1, 3, 30, 24)
-        expected = to_image(stylizer.stylize(*small, alpha=target.alpha)[0])
-        found = to_image(load_picture(tmp_path / "out" / target.output).pixels[0])
-        assert found.tobytes() == expected.tobytes()
+        expected = stylizer.stylize(*small, alpha=target.alpha)
+        assert_close(load_picture(tmp_path / "out" / target.output).pixels, expected)
 
 
 def test_preserve_color(folders, tmp_path):
     assert batch(folders, tmp_path / "out", "--preserve-color", "--style-size", 0) == 0
     (target,) = plan(Settings(*folders, tmp_path / "out", seed=7, format="png"), "picture00.png", ordered(folders[1]))
     content, style = load_picture(folders[0] / "picture00.png").pixels, load_picture(folders[1] / target.style).pixels
-    expected = to_image(Stylizer.load(device="cpu").stylize(content, style, preserve_color=True)[0])
-    assert to_image(load_picture(tmp_path / "out" / target.output).pixels[0]).tobytes() == expected.tobytes()
+    expected = Stylizer.load(device="cpu").stylize(content, style, preserve_color=True)
+    assert_close(load_picture(tmp_path / "out" / target.output).pixels, expected)
 
 
 def test_transparency_is_kept_in_png(folders, tmp_path):
