@@ -99,15 +99,12 @@ class FineDecoder(Decoder):
         Raises:
             AdaINError: the features have another shape, or are not those of an image of that size.
         """
-        x: Tensor = super().forward(check_features(features, size, self.feature_channels)) + self.pixels(features)
+        x: Tensor = super().forward(check_features(features, size, self.feature_channels))
+        x = x + pixels_of_features(features, self.d.weight)
         return x if size is None else x[..., : size[0], : size[1]]
 
     def parts(self, features: Tensor) -> tuple[Tensor, Mapping[int, Tensor]]:
         return parts_of_features(features)
-
-    def pixels(self, features: Tensor) -> Tensor:
-        """What ``d`` adds to the result, ``[B, 3, 8h, 8w]``."""
-        return pixels_of_features(features, self.d.weight)
 
 
 def to_stride_8(x: Tensor, stride: int) -> Tensor:
