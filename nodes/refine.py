@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..adain_core.images.files import to_image
 from ..adain_core.inference.applications import Application
 from ..adain_core.inference.refinement import STYLE_WEIGHT, check_refinement, refinement_goals
@@ -10,6 +12,8 @@ from .convert import to_comfy, to_core
 from .inputs import TILE_SIZE, style_of
 from .masks import mask_or_none
 from .types import CATEGORY, CHANNELS, DECODER, ENCODER, FEATURES, FEATURES_OR_STYLE
+
+_cancelled: Counter[str | None] = Counter()  # how often each node was ended early
 
 
 class Refine:
@@ -85,6 +89,11 @@ class Refine:
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
+    @classmethod
+    def IS_CHANGED(cls, node_id=None, **_):
+        """Another value after a cancel, so that what was kept then is not taken for the whole."""
+        return _cancelled[node_id]
+
     def refine(
         self,
         encoder,
@@ -117,6 +126,7 @@ class Refine:
         except host.CANCELLED:
             if not taken:
                 raise
+            _cancelled[node_id] += 1
             notes.append(f"Stopped after {taken} of {total} steps.")
         host.show_text(node_id, *notes)
         return (to_comfy(shown),)

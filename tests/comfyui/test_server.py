@@ -122,6 +122,27 @@ def test_the_run_after_a_cancelled_one_is_whole(comfyui):
     torch.testing.assert_close(frames[:1].expand(9, -1, -1, -1), frames, atol=1 / 255 + 1e-6, rtol=0)
 
 
+def test_what_a_cancel_kept_is_refined_again_what_is_whole_is_not(comfyui):
+    prompt = graph()
+    prompt["20"] = _node("AdaINRefine", encoder=["10", 0], image=["6", 0], features=["14", 0], style=["13", 0], steps=2)
+    prompt["7"] = _node("PreviewImage", images=["20", 0])
+
+    def cached(entry):
+        comfyui.images(entry)  # it succeeded
+        return dict(entry["status"]["messages"])["execution_cached"]["nodes"]
+
+    assert "20" not in cached(comfyui.wait(comfyui.submit(prompt)))
+    assert "20" in cached(comfyui.wait(comfyui.submit(prompt)))
+    prompt["20"]["inputs"]["steps"] = 1000
+    for _ in range(2):
+        run = comfyui.submit(prompt)
+        time.sleep(3)
+        comfyui.post("/interrupt")
+        nodes = cached(comfyui.wait(run))
+        assert "6" in nodes
+        assert "20" not in nodes
+
+
 def failure(comfyui, prompt: dict) -> str:
     entry = comfyui.wait(comfyui.submit(prompt))
     assert entry["status"]["status_str"] == "error"

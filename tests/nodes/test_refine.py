@@ -121,8 +121,12 @@ def test_cancel_keeps_what_it_has(module, graph, monkeypatch):
     expected = refined(module, given, steps=2)
     monkeypatch.setattr(module.host, "CANCELLED", (Cancelled,))
     monkeypatch.setattr(module.host, "progress_bar", bar)
-    torch.testing.assert_close(refined(module, given, steps=9), expected, atol=1e-5, rtol=0)
+    changes = module.Refine.IS_CHANGED
+    before, other = changes(node_id="5"), changes(node_id="6")
+    torch.testing.assert_close(refined(module, given, steps=9, node_id="5"), expected, atol=1e-5, rtol=0)
     assert previews == [(91, 75)] * 2
+    assert changes(node_id="5") != before  # the same again is refined again
+    assert changes(node_id="6") == other
 
 
 def test_cancel_before_the_first_step_is_a_cancel(module, graph, monkeypatch):
