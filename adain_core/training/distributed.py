@@ -88,19 +88,23 @@ def start_processes(device: str | torch.device | None = None) -> Iterator[Proces
     Raises:
         AdaINError: more processes on this machine than GPUs.
     """
-    found = parse_device(device)
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
-        yield Processes(0, 1, found)
+        yield Processes(0, 1, parse_device(device))
         return
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    if found.type == "cuda":
-        local = int(os.environ.get("LOCAL_RANK", rank))
-        if local >= torch.cuda.device_count():
-            raise AdaINError(f"torchrun: expected at most one process per GPU, found {torch.cuda.device_count()} GPUs")
-        found = torch.device("cuda", local)
-        torch.cuda.set_device(found)
+    if torch.cuda.is_available() and str(device or "auto").partition(":")[0] in ("auto", "cuda"):
+        device = _own_gpu(int(os.environ.get("LOCAL_RANK", rank)))
+    found = parse_device(device)
     dist.init_process_group("nccl" if found.type == "cuda" else "gloo")
     try:
         yield Processes(rank, world, found)
     finally:
         dist.destroy_process_group()
+
+
+def _own_gpu(local: int) -> torch.device:
+    """The GPU of the process with that number on its machine, chosen before any other is touched."""
+    if local >= torch.cuda.device_count():
+        raise AdaINError(f"torchrun: expected at most one process per GPU, found {torch.cuda.device_count()} GPUs")
+    torch.cuda.set_device(local)
+    return torch.device("cuda", local)

@@ -51,6 +51,25 @@ def test_a_group_of_one(monkeypatch):
     assert not torch.distributed.is_initialized()
 
 
+@pytest.mark.parametrize("device", [None, "auto", "cuda", "cuda:0"])
+def test_each_process_goes_to_its_own_gpu_before_it_touches_one(monkeypatch, device):
+    for name, value in {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    touched: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: touched.append(f"set {index}"))
+    monkeypatch.setattr(torch, "empty", lambda *shape, device: touched.append(f"empty on {device}"))
+    monkeypatch.setattr(torch.distributed, "init_process_group", touched.append)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    with start_processes(device) as processes:
+        assert processes == Processes(3, 4, torch.device("cuda:1"))
+    assert touched == ["set 1", "empty on cuda:1", "nccl"]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(AdaINError, match="at most one process per GPU, found 2 GPUs"), start_processes(device):
+        pass
+
+
 def test_batch_normalization_needs_one_process_on_the_cpu():
     with pytest.raises(AdaINError, match="normalization: expected one process for batch normalization on the CPU"):
         Processes(0, 2, CPU).wrap(Decoder(normalization="batch"))
