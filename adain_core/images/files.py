@@ -96,6 +96,8 @@ def scaled(picture: Picture, side: int) -> Picture:
         return replace(picture, pixels=scale_short_side(picture.pixels, side))
     opacity = picture.opacity[None, None]
     small = scale_short_side(opacity, side)
+    if picture.weights is None:  # of what cannot be seen at all the file's colours count, as at its own size
+        return Picture(scale_short_side(picture.pixels, side), small[0, 0])
     colour = scale_short_side(picture.pixels * opacity, side) / small.clamp(min=torch.finfo(small.dtype).tiny)
     return Picture(colour.clamp(0, 1), small[0, 0])
 

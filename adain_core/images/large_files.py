@@ -175,7 +175,7 @@ class LargeImage:
     def scaled(self, side: int) -> Picture:
         """The whole image with a shorter side of that many pixels, about as `files.scaled` scales it."""
         image = self.image
-        if image.hasalpha():
+        if self._mean is not None:
             white = _LEVELS[image.format]
             image = image.premultiply(max_alpha=white).resize(side / min(self.size), kernel="linear", gap=0)
             image = image.unpremultiply(max_alpha=white).rint().cast(self.image.format)

@@ -191,6 +191,16 @@ def test_a_style_in_parts(photo, tmp_path, mode):
         assert (found.opacity - expected.opacity).abs().mean() < 0.006
 
 
+def test_a_style_of_which_nothing_can_be_seen_keeps_its_colours(photo, tmp_path):
+    photo.save(tmp_path / "opaque.png")
+    photo.putalpha(0)
+    photo.save(tmp_path / "style.png")
+    for read in (load_picture, LargeImage):
+        of_file = scaled if read is load_picture else LargeImage.scaled
+        found, opaque = (of_file(read(tmp_path / f"{name}.png"), 50) for name in ("style", "opaque"))
+        assert torch.equal(found.filled, opaque.pixels)
+
+
 PROFILES = {
     "P3": ("RGB", rgb_profile()),
     "P3 with transparency": ("RGBA", rgb_profile()),
