@@ -6,13 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..method.float64 import widened
+
 BLOCK = 64  # pixels; from how far colours are taken, a power of 2
 
 
 def mean_color(colour: Tensor, opacity: Tensor) -> Tensor:
     """The mean colour ``[1, 3, 1, 1]`` of ``[1, 3, H, W]`` weighted by opacity ``[1, 1, H, W]``, some of it above 0."""
-    total = opacity.double().sum()
-    return ((colour * opacity).double().sum(dim=(2, 3), keepdim=True) / total).to(colour)
+    total = widened(opacity).sum()
+    return (widened(colour * opacity).sum(dim=(2, 3), keepdim=True) / total).float().to(colour)
 
 
 def fill(colour: Tensor, opacity: Tensor, rest: Tensor) -> Tensor:

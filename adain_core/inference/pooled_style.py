@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import AdaINError
 from ..method.features import Features
+from ..method.float64 import widened
 from ..method.normalization import Statistics
 from ..method.pooling import pool
 from ..method.style import ShallowStatistics, Style, check_same_encoder
@@ -56,8 +57,8 @@ def _positions(features: Features, mask: Tensor | None) -> list[float]:
     """How many positions count at relu1_1, relu2_1, relu3_1 and in the features."""
     height, width = features.size
     shallow = [
-        float(-(-height >> i) * -(-width >> i)) if weights is None else float(weights.double().sum())
+        float(-(-height >> i) * -(-width >> i)) if weights is None else float(widened(weights).sum())
         for i, weights in enumerate(tap_masks(mask, features.size)[:-1])
     ]
     own = features.mask
-    return [*shallow, float(features.tensor[0, 0].numel() if own is None else own.double().sum())]
+    return [*shallow, float(features.tensor[0, 0].numel() if own is None else widened(own).sum())]

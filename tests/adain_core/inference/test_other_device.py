@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from adain_core.images.color import METHODS, match_color
+from adain_core.images.transparency import fill, mean_color
 from adain_core.inference.pipeline import apply_style, decode, encode
+from adain_core.inference.pooled_style import pooled_style
 from adain_core.method import float64
 from adain_core.method.running_statistics import RunningStatistics
 from adain_core.models.bundled import load_pair
@@ -44,6 +46,30 @@ def test_colors(method):
         assert found.device == DEVICE
         found = found.cpu()
     torch.testing.assert_close(found, expected)
+
+
+def test_colours_where_nothing_is_seen():
+    colour, opacity = torch.rand(1, 3, 9, 11), (torch.rand(1, 1, 9, 11) > 0.5).float()
+    expected = fill(colour, opacity, mean_color(colour, opacity))
+    with SimulatedDevice():
+        there = colour.to(DEVICE), opacity.to(DEVICE)
+        found = fill(*there, mean_color(*there)).cpu()
+    torch.testing.assert_close(found, expected)
+
+
+def test_one_style_of_several_images():
+    images = [(torch.rand(1, 3, side, side), torch.rand(side, side)) for side in (24, 40)]
+    encoder, _ = load_pair(None, None, "light")
+
+    def pooled():
+        return pooled_style(lambda image, mask: encode(encoder, image, mask), images).statistics
+
+    expected = pooled()
+    with SimulatedDevice():
+        move(encoder)
+        found = [part.cpu() for part in pooled()]
+    for part, value in zip(found, expected, strict=True):
+        torch.testing.assert_close(part, value, atol=1e-4, rtol=1e-3)
 
 
 def test_scene_cuts_of_any_size():
