@@ -73,7 +73,8 @@ def plan_regions(styles: Sequence[Style], masks: Sequence[Tensor | None], size: 
     Raises:
         AdaINError: several styles without a mask.
     """
-    scaled = [None if mask is None else to_size(mask, size) for mask in masks]
+    device = next((mask.device for mask in masks if mask is not None), None)  # masks may come from several
+    scaled = [None if mask is None else to_size(mask, size).to(device) for mask in masks]
     given = [mask for mask in scaled if mask is not None]
     if len(given) < len(scaled) - 1:
         raise AdaINError(f"masks: expected one for all styles but one, found {len(given)} for {len(scaled)} styles")
@@ -84,7 +85,7 @@ def plan_regions(styles: Sequence[Style], masks: Sequence[Tensor | None], size: 
         if same:
             before = regions[same[0]].mask
             assert before is not None
-            regions[same[0]] = Application(style, (before + mask.to(before.device)).clamp(max=1))
+            regions[same[0]] = Application(style, (before + mask).clamp(max=1))
         else:
             regions.append(Application(style, mask))
     return regions

@@ -14,7 +14,7 @@ def stylized_share(masks: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """How much of each pixel is stylized: the sum of the masks, at most 1.
 
     Args:
-        masks: over the image, ``[B or 1, h, w]`` 0..1; stretched when sizes differ.
+        masks: over the image, ``[B or 1, h, w]`` 0..1, on any devices; stretched when sizes differ.
         size: height and width of the image.
 
     Returns:
@@ -26,7 +26,7 @@ def stylized_share(masks: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     scaled = [to_size(mask, size) for mask in masks]
     total = scaled[0]
     for mask in scaled[1:]:
-        total = total + mask
+        total = total + mask.to(total.device)
     return total.clamp(0, 1)
 
 

@@ -9,10 +9,14 @@ import torch
 
 from adain_core.images.color import METHODS, match_color
 from adain_core.images.transparency import fill, mean_color
+from adain_core.inference.applications import plan_regions
+from adain_core.inference.compositing import stylized_share
 from adain_core.inference.pipeline import apply_style, decode, encode
 from adain_core.inference.pooled_style import pooled_style
 from adain_core.method import float64
+from adain_core.method.normalization import Statistics
 from adain_core.method.running_statistics import RunningStatistics
+from adain_core.method.style import Style
 from adain_core.models.bundled import load_pair
 from adain_core.video.scene_cuts import CutDetector
 from adain_core.video.smoothing import TemporalSmoother
@@ -70,6 +74,19 @@ def test_one_style_of_several_images():
         found = [part.cpu() for part in pooled()]
     for part, value in zip(found, expected, strict=True):
         torch.testing.assert_close(part, value, atol=1e-4, rtol=1e-3)
+
+
+def test_masks_on_several_devices():
+    style, other, third = (Style(Statistics(torch.rand(1, 8), torch.ones(1, 8)), "an encoder") for _ in range(3))
+    here, there = torch.rand(2, 1, 9, 11) / 3
+    styles = [style, other, third, other]
+    expected = plan_regions(styles, [here, there, None, here], (9, 11)), stylized_share([here, there], (9, 11))
+    with SimulatedDevice():
+        regions = plan_regions(styles, [here, there.to(DEVICE), None, here], (9, 11))
+        share = stylized_share([here, there.to(DEVICE)], (9, 11))
+    torch.testing.assert_close(share, expected[1])
+    for found, wanted in zip(regions, expected[0], strict=True):
+        torch.testing.assert_close(found.mask, wanted.mask)
 
 
 def test_scene_cuts_of_any_size():
