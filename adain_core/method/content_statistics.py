@@ -56,7 +56,7 @@ def apply_on_grid(
     if measured is not None:
         measured = apply_on_grid(measured, style, alpha, channels, _on_its_grid(measured, mask), known)
     tensor = adain(content.tensor, style, alpha, channels, mask, known)
-    return content._replace(tensor=tensor, measured=measured)
+    return content._replace(tensor=tensor, measured=measured, stylized=content.stylized or alpha > 0)
 
 
 def _inside(features: Features, mask: Tensor | None) -> Statistics:

@@ -26,6 +26,7 @@ class _Features(NamedTuple):
     shallow: Callable[[Tensor | None], Sequence[Statistics]] | None = None
     measured: Features | None = None
     image: Tensor | None = None
+    stylized: bool = False
 
 
 class Features(_Features):
@@ -43,6 +44,7 @@ class Features(_Features):
         measured: the same image's features at another size, which say its style and what as a content it is
             normalized by, see `content_statistics`; None: these do.
         image: what was encoded, ``[B, 3, H, W]`` RGB 0..1, which only refining needs; None: unknown.
+        stylized: whether AdaIN has changed the tensor; image and shallow are still those of what was encoded.
     """
 
     @cached_property
@@ -59,7 +61,7 @@ class Features(_Features):
         """These features as a style: their statistics, or those at the size they are measured at."""
         if self.measured is not None:
             return self.measured.style
-        take = self.shallow
+        take = None if self.stylized else self.shallow
         shallow = None if take is None else ShallowStatistics(lambda: take(None))
         return Style(self.statistics, self.encoder_id, shallow=shallow)
 

@@ -77,8 +77,10 @@ def regions_on_grid(
     if measured is not None:
         size = measured.tensor.shape[2], measured.tensor.shape[3]
         smaller = [region._replace(share=to_size(region.share, size)) for region in regions]
-        measured = measured._replace(tensor=adain_in_regions(measured.tensor, smaller, alpha, channels))
-    return content._replace(tensor=adain_in_regions(content.tensor, regions, alpha, channels), measured=measured)
+        changed = adain_in_regions(measured.tensor, smaller, alpha, channels)
+        measured = measured._replace(tensor=changed, stylized=measured.stylized or alpha > 0)
+    changed = adain_in_regions(content.tensor, regions, alpha, channels)
+    return content._replace(tensor=changed, measured=measured, stylized=content.stylized or alpha > 0)
 
 
 def shares(masks: Sequence[Tensor]) -> list[Tensor]:

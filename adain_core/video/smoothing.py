@@ -105,7 +105,7 @@ class TemporalSmoother:
         known = self._smooth(content_statistics(content, region), cuts, empty)
         target = style.to(content.tensor.device).statistics
         stylized = adain(content.tensor, target, alpha, channels, region, known)
-        return content._replace(tensor=stylized, mask=None, measured=None), cuts
+        return content._replace(tensor=stylized, mask=None, measured=None, stylized=True), cuts
 
     @torch.inference_mode()
     def blend(

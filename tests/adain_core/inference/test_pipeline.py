@@ -71,6 +71,17 @@ def test_what_cannot_be_seen_counts_in_no_region(content):
     torch.testing.assert_close(found[:, :, 2:], expected, atol=1e-4, rtol=1e-4)
 
 
+def test_what_adain_gave_has_not_the_contents_shallow_statistics_as_a_style(content):
+    known = Statistics(torch.rand(2, 3), torch.ones(2, 3))
+    small = content._replace(tensor=content.tensor[:, :, :3, :4], size=(24, 32), shallow=lambda region: [known])
+    for encoded in (small, content._replace(shallow=small.shallow), content._replace(measured=small)):
+        half = torch.zeros(1, 37, 50)
+        half[..., :25] = 1
+        made = [apply_style(encoded, style(1.0)), apply_regions(encoded, [style(1.0), style(2.0)], [half, 1 - half])]
+        assert [features.style.shallow for features in made] == [None, None]
+        assert apply_style(encoded, style(1.0), alpha=0).style.layers()[0] is known
+
+
 def test_regions_that_do_not_fit(content):
     with pytest.raises(AdaINError, match="mask: expected a batch of 1 or of 2 like the content, found 3"):
         apply_regions(content, [style(1.0)], [torch.ones(3, 37, 50)])
