@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter, defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ from .video_files import FOLDER, reader_of, result_path
 
 _PREVIEW_SECONDS = 1.0  # at least, from preview to preview
 _BYTE = 8  # bits
+_made: defaultdict[str | None, set[Path]] = defaultdict(set)  # each node's videos
+_lost: Counter[str | None] = Counter()  # how often one of them was found gone
 
 
 class StylizeVideo:
@@ -97,6 +101,14 @@ class StylizeVideo:
             "hidden": {"node_id": "UNIQUE_ID"},
         }
 
+    @classmethod
+    def IS_CHANGED(cls, node_id=None, **_):
+        """Another value once a video of the node is gone, so that it is made again: ComfyUI keeps only its name."""
+        gone = {path for path in _made[node_id] if not path.is_file()}
+        _made[node_id] -= gone
+        _lost[node_id] += bool(gone)
+        return _lost[node_id]
+
     def stylize(
         self,
         content,
@@ -128,6 +140,7 @@ class StylizeVideo:
             job = VideoJob(models, reader, path, styles, frames, mask=mask, style_masks=style_masks, **controls)
             _run(job, node_id, notes)
             notes += _left_out(job)
+        _made[node_id].add(path)
         host.show_text(node_id, *notes, f"The video is in output/{FOLDER}: {path.name}")
         return (host.video_of_file(path),)
 

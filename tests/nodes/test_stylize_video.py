@@ -197,6 +197,20 @@ def test_the_same_again_is_not_made_again_what_differs_is(node, module, clip, st
     assert len(levels_of(others[-1])) == 3
 
 
+def test_a_video_that_was_deleted_is_made_again(node, module, clip, styles):
+    """As ComfyUI asks before each run: another value, and what it keeps of the node does not count."""
+    before = node.IS_CHANGED(node_id="41", alpha=1.0)
+    first, second = (stylize(node, clip, styles[0], crf=crf, pair="light", node_id="41") for crf in (30.0, 40.0))
+    assert node.IS_CHANGED(node_id="41", alpha=1.0) == before
+    first.unlink()
+    changed = node.IS_CHANGED(node_id="41", alpha=1.0)
+    assert changed != before
+    assert node.IS_CHANGED(node_id="41", alpha=1.0) == changed
+    assert stylize(node, clip, styles[0], crf=30.0, pair="light", node_id="41") == first
+    assert first.is_file()
+    assert second.is_file()
+
+
 def test_sound_that_mp4_does_not_take(node, module, styles, tmp_path):
     source = write_clip(tmp_path / "clip.mkv", 3, sound="pcm_s16le")
     result = stylize(node, source, styles[0])
