@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from ..adain_core.errors import AdaINError
 from ..adain_core.images.files import to_image
 from ..adain_core.models.style_files import load_style, load_thumbnail, save_style
+from ..adain_core.models.tensor_files import read_safetensors
 from . import host
 from .convert import to_core
 from .inputs import style_of
 from .names import file_name
 from .types import CATEGORY, FEATURES_OR_STYLE, STYLE
+
+_replaced: Counter[str] = Counter()  # how often the file of a name got another style than it had
 
 
 class SaveStyle:
@@ -63,6 +69,14 @@ class SaveStyle:
             },
         }
 
+    @classmethod
+    def IS_CHANGED(cls, name=None, **_):
+        """Another value once another style took the name: ComfyUI still knows the one before, and would not save it."""
+        try:
+            return 0 if name is None else _replaced[file_name("name", name)]
+        except AdaINError:
+            return 0  # said when the node runs
+
     def save(self, style, name, author="", license="", thumbnail=None):
         name = file_name("name", name)
         file = f"{name}.safetensors"
@@ -77,8 +91,19 @@ class SaveStyle:
         given = {"name": name, "author": author, "license": license}
         style = replace(style, info=style.info | {key: text for key, text in given.items() if text})
         picture = None if thumbnail is None else to_image(to_core(thumbnail, "thumbnail")[0])
+        before = _held(path)
         save_style(path, style, picture)
+        _replaced[name] += before not in (None, _held(path))
         return (style,)
+
+
+def _held(path: Path) -> tuple[dict[str, str], dict[str, Any]] | None:
+    """What a file holds; the order of its texts is left to chance. None: there is no such file, or a damaged one."""
+    try:
+        tensors, texts = read_safetensors(path)
+    except AdaINError:
+        return None
+    return texts, {key: values.tolist() for key, values in tensors.items()}
 
 
 class LoadStyle:

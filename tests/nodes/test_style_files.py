@@ -62,6 +62,21 @@ def test_a_style_comes_back(save, load, style):
     assert loaded.info == {"name": "mine", "author": "me", "license": "CC0"}
 
 
+def test_a_style_is_saved_again_once_another_took_its_name(pack, save, style):
+    """ComfyUI 0.33 keeps results of earlier settings: with the same value it would take the node as done."""
+    changes = pack.NODE_CLASS_MAPPINGS["AdaINSaveStyle"].IS_CHANGED
+    other = type(style)(Statistics(torch.randn(1, 512), torch.rand(1, 512) + 0.1), "an encoder")
+    first = changes(name="changing")
+    save(style, "changing", author="me")
+    save(style, "changing", author="me")
+    assert changes(name="changing") == first
+    save(other, " changing ", author="me")
+    second = changes(name="changing.safetensors")
+    save(other, "changing", author="me")
+    assert changes(name="changing") == second != first
+    assert changes(name="../no name") == changes(name=None)
+
+
 @pytest.mark.parametrize("thumbnail", [None, torch.tensor([1.0, 0.5, 0.0]).expand(1, 300, 400, 3)])
 def test_the_thumbnail_is_shown(save, load, style, host, monkeypatch, thumbnail):
     shown = []
