@@ -89,6 +89,8 @@ class AnimationReader:
         wanted = [k for k, stamp in enumerate(shown[:-1]) if stamp >= first and not self.info.ends_before(stamp)]
         if after is None and not wanted:
             raise AdaINError(f"{self.path}: expected frames {self.info.part}, found none")
+        if after in shown[:-1]:  # of a run that had all frames and was interrupted then
+            self.last_duration = self._durations[shown.index(after)]
         with self._opened() as image:
             profile = image.info.get("icc_profile")
             for k in wanted:

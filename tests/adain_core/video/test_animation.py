@@ -44,6 +44,12 @@ def test_frames_and_times(animation):
     assert np.array_equal(rest[0].levels, frames[2].levels)
 
 
+def test_the_last_frame_is_shown_as_long_when_all_frames_were_finished_before(animation):
+    reader = open_video(animation)
+    assert list(reader.frames(after=240)) == []
+    assert reader.last_duration == SHOWN[-1]
+
+
 def test_a_part(animation):
     reader = open_video(animation, 0.1, 0.14)
     assert [(frame.pts, frame.levels[0, 0, 2]) for frame in reader.frames()] == [
