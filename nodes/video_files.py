@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adain_core import __version__
+from ..adain_core.errors import AdaINError, reason
 from ..adain_core.files import sha256_of
 from ..adain_core.video.animation import open_video
 from ..adain_core.video.reader import FrameReader
@@ -28,7 +29,7 @@ def reader_of(video: Any) -> FrameReader:
     """The frames of a VIDEO, within its trim. One that is only in memory is written to a temporary file first.
 
     Raises:
-        AdaINError: as `open_video`.
+        AdaINError: as `open_video`, or ComfyUI cannot write it.
     """
     source = host.file_of_video(video)
     path = source if isinstance(source, str) else _temporary(video, source)
@@ -63,7 +64,14 @@ def _temporary(video: Any, data: io.BytesIO | None) -> Path:
         else:
             # ComfyUI's own encoding loses much; since 0.33 it can be told to lose nothing but chroma.
             lossless = {"crf": 0} if "crf" in inspect.signature(video.save_to).parameters else {}
-            video.save_to(str(path), **lossless)
+            try:
+                video.save_to(str(path), **lossless)
+            except Exception as error:  # whatever ComfyUI and FFmpeg raise
+                raise AdaINError(
+                    f"content: expected a video that ComfyUI can write to a file, found one that it cannot "
+                    f"({reason(error)}); it takes frames of even width and height only: crop or scale them, or use "
+                    "AdaIN Stylize Frames"
+                ) from error
         os.utime(path, (0, 0))
         return path.replace(folder / f"{sha256_of(path)}.mp4")
     finally:

@@ -13,6 +13,8 @@ from adain_core.video import job as core_job
 
 pytest.importorskip("av")
 
+import av
+
 from adain_core.video.job import VideoJob
 from tests.adain_core.clips import coarse_chroma, levels_of, sound_of, write_clip
 
@@ -216,6 +218,23 @@ def test_sound_that_mp4_does_not_take(node, module, styles, tmp_path):
     result = stylize(node, source, styles[0])
     assert result.suffix == ".mkv"
     assert sound_of(result) == sound_of(source)
+
+
+def test_frames_of_odd_sides(node, module, styles, tmp_path, monkeypatch):
+    """A video made of images is written to a file by ComfyUI, which cannot always."""
+
+    class Made:
+        def save_to(self, path):
+            with av.open(path, "w") as container:
+                stream = container.add_stream("h264", rate=10, width=45, height=33, pix_fmt="yuv420p")
+                stream.encode(av.VideoFrame(45, 33, "yuv420p"))
+
+    monkeypatch.setattr(module.host, "is_video", lambda value: True)
+    monkeypatch.setattr(module.host, "file_of_video", lambda video: None)
+    monkeypatch.setattr(module.host, "temp_folder", lambda: tmp_path)
+    with pytest.raises(ValueError, match=r"^content: expected a video that ComfyUI can write to a file, found .*even "):
+        stylize(node, Made(), styles[0])
+    assert list((tmp_path / "adain_video").iterdir()) == []
 
 
 def test_no_video(node, module, styles, tmp_path):
