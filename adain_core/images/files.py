@@ -81,7 +81,8 @@ def load_picture(path: str | Path) -> Picture:
             raise AdaINError(f"{path}: expected 8- or 16-bit pixels, found floating point ones")
         opacity = None
         if image.has_transparency_data:
-            image = image.convert("RGBA") if image.mode != "LA" else image
+            # Grey stays grey, as its profile is for grey.
+            image = image.convert("LA" if image.mode in ("1", "L", "LA") else "RGBA")
             opacity = torch.from_numpy(np.array(image.getchannel("A"))).float() / 255
         if image.mode in ("1", "LA"):
             image = image.convert("L")

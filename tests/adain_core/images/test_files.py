@@ -80,6 +80,15 @@ def test_palette_transparency(tmp_path):
     assert picture.opacity.sum() == 1
 
 
+def test_one_grey_that_is_transparent_leaves_the_others_their_profile(tmp_path):
+    image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6) * 10)
+    image.save(tmp_path / "a.png", icc_profile=grey_profile(1.8))
+    image.save(tmp_path / "b.png", icc_profile=grey_profile(1.8), transparency=70)
+    opaque, picture = load_picture(tmp_path / "a.png"), load_picture(tmp_path / "b.png")
+    assert torch.equal(picture.pixels, opaque.pixels)
+    assert (picture.opacity == 0).nonzero().tolist() == [[1, 1]]
+
+
 def test_sixteen_bit_greyscale_keeps_its_precision(tmp_path):
     values = np.array([[0, 1, 257, 65535]], dtype=np.uint16)
     Image.fromarray(values).save(tmp_path / "a.png")
