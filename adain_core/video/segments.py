@@ -93,7 +93,12 @@ class SegmentFolder:
             self.folder.rmdir()
 
     def release(self) -> None:
-        """Lets other processes in."""
+        """Lets other processes in. A folder in which nothing was finished goes, as that of a run cancelled early."""
+        with suppress(OSError):  # it is gone
+            remove_leftovers(self.folder, self._temporary)
+            if [path.name for path in self.folder.iterdir()] == [_SETTINGS]:
+                (self.folder / _SETTINGS).unlink()
+                self.folder.rmdir()
         self._lock.release()
 
     def _state(self, number: int) -> Path:

@@ -193,6 +193,25 @@ def test_encoded_styles_that_are_of_no_use_are_told_before_the_work(stylizer, st
 
 
 @pytest.mark.usefixtures("short_segments")
+def test_a_run_that_finished_nothing_leaves_nothing(stylizer, styles, tmp_path):
+    source = write_clip(tmp_path / "clip.mp4", 7)
+
+    def interrupt(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    for others in ([], ["diary.txt"]):
+        job = VideoJob(stylizer, source, tmp_path / "out.mp4", styles[:1])
+        for name in others:
+            (tmp_path / "out.mp4.parts" / name).write_text("mine")
+        with pytest.raises(KeyboardInterrupt):
+            job.run(interrupt)
+        assert (tmp_path / "out.mp4.parts").is_dir() == bool(others)
+    VideoJob(stylizer, source, tmp_path / "out.mp4", styles[:1]).run()
+    assert len(levels_of(tmp_path / "out.mp4")) == 7
+
+
+@pytest.mark.usefixtures("short_segments")
 def test_segments_of_other_settings_are_refused(stylizer, styles, tmp_path, monkeypatch):
     source = write_clip(tmp_path / "clip.mp4", 12)
 
