@@ -245,7 +245,8 @@ def file_of_video(video: Any) -> str | io.BytesIO | None:
     """The path or the bytes of the file that a VIDEO is in; None for one made of images."""
     if management is None:
         return str(video)
-    return video.get_stream_source() if isinstance(video, VideoFromFile) else None
+    source = video.get_stream_source() if isinstance(video, VideoFromFile) else None
+    return str(source) if isinstance(source, Path) else source  # other packs make videos of such, too
 
 
 def trim_of_video(video: Any) -> tuple[float, float]:

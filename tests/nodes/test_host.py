@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -55,3 +56,15 @@ def test_nothing_to_say_takes_the_place_of_what_was_said_before(host, monkeypatc
     assert sent[1:] == [(" ", "8")], "ComfyUI takes an empty text for none"
     host.show_text("8")
     assert len(sent) == 2
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_the_file_of_a_video_by_text_or_path(host, monkeypatch, tmp_path, kind):
+    class VideoFromFile:
+        def get_stream_source(self):
+            return kind(tmp_path / "clip.mp4")
+
+    monkeypatch.setattr(host, "management", SimpleNamespace())
+    monkeypatch.setattr(host, "VideoFromFile", VideoFromFile, raising=False)
+    assert host.file_of_video(VideoFromFile()) == str(tmp_path / "clip.mp4")
+    assert host.file_of_video(SimpleNamespace()) is None
