@@ -63,11 +63,16 @@ def _images_in(folder: Path, above: tuple[tuple[int, int], ...], left_out: Count
         path = folder / entry.name
         if entry.name.startswith(".") or entry.name in _SYSTEM:
             left_out["hidden or a system's"] += 1
-        elif entry.is_dir():
+            continue
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError:  # a link to itself, or to where one may not look
+            is_folder = is_file = False
+        if is_folder:
             yield from _images_in(path, here, left_out)
         elif path.suffix.lower() not in endings():
             left_out[path.suffix.lower() or "without ending"] += 1
-        elif entry.is_file():
+        elif is_file:
             yield path
         else:
             left_out["broken links"] += 1

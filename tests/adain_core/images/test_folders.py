@@ -74,6 +74,15 @@ def test_links_are_followed_without_cycles(tmp_path, caplog):
     ]
 
 
+def test_links_that_lead_nowhere_do_not_end_the_list(tmp_path, caplog):
+    write_pictures(tmp_path, 1)
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "itself.png").symlink_to("itself.png")
+    assert [path.name for path in list_images(tmp_path)] == ["picture00.png"]
+    assert listing_fingerprint(tmp_path)
+    assert caplog.messages == [f"{tmp_path}: files that are not looked at: 1 broken links, 1 without ending"]
+
+
 def test_invisible_colours_are_not_trained_on(tmp_path):
     image = Image.new("RGBA", (32, 32), (255, 255, 255, 0))
     image.paste((120, 30, 60, 255), (8, 8, 24, 24))
