@@ -230,6 +230,7 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
         if number == signal.SIGINT:
             signal.signal(number, previous[number])
         if trainer.waiting:
+            trainer.waiting = False  # once: while it ends the workers, another signal must not end that
             raise StopWaiting
 
     previous: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -10,16 +10,18 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from adain_core.cli.main import main
-from adain_core.cli.train import default_workers
+from adain_core.cli.train import default_workers, stop_on_signals
 from adain_core.models.bundled import VGG19_DECODER
 from adain_core.models.model_files import load_decoder
 from adain_core.training.config import RANGES, TrainingConfig
 from adain_core.training.run.state import load_state, saved_states
+from adain_core.training.trainer import StopWaiting
 from tests.adain_core.pictures import files_of, write_pictures
 from tests.conftest import ROOT
 
@@ -151,6 +153,15 @@ def test_signals_save_and_end(number, folders, tmp_path):
     step = last(run).step
     assert step > 0
     assert f"{step} of 100000 steps, stopped; --resume goes on from step {step}" in output
+
+
+def test_a_second_signal_does_not_end_the_end_of_a_wait():
+    trainer = SimpleNamespace(waiting=True, request_stop=lambda: None)
+    with stop_on_signals(trainer) as received:
+        with pytest.raises(StopWaiting):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # such as torchrun's, while hanging workers are given time to end
+    assert received == [signal.SIGTERM] * 2
 
 
 def free_port():
