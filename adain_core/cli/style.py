@@ -22,8 +22,8 @@ from ..method.style import Style, check_style_size, mix
 from ..method.style_arithmetic import extrapolate
 from ..method.style_bank import joined, row
 from ..models.bundled import pairs_for_styles_of
-from ..models.style_files import load_style, load_thumbnail, save_style
-from ..models.style_library import ENDING, LIBRARY, file_of, find_style, read_style, read_styles
+from ..models.style_files import load_thumbnail, save_style
+from ..models.style_library import ENDING, LIBRARY, file_of, read_style, read_styles
 from ..models.tensor_files import read_metadata
 from .options import add_model_options, add_style_size_option, load_stylizer
 
@@ -49,7 +49,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     action.set_defaults(run=list_styles)
 
     action = actions.add_parser("show", help="what a style file says, and its thumbnail")
-    action.add_argument("style", metavar="STYLE", help=f"style file, or name{ENDING} of the library's")
+    action.add_argument(
+        "style",
+        metavar="STYLE",
+        help=f"style file, or name{ENDING} of the library's; bank{ENDING}:0 is the first of a bank's",
+    )
     action.add_argument("-o", "--output", metavar="OUT", help="write the thumbnail to this file, .png or .jpg")
     action.set_defaults(run=show)
 
@@ -122,8 +126,7 @@ def list_styles(options: argparse.Namespace) -> None:
 
 
 def show(options: argparse.Namespace) -> None:
-    path = find_style(options.style)
-    style = load_style(path)
+    path, style = file_of(options.style), read_styles(options.style)
     for key, text in {"file": str(path), **style.info, "pair": _pair_of(style)}.items():
         print(f"{key}: {text}")
     print(f"styles: {style.batch}" if style.batch > 1 else f"channels: {style.statistics.mean.shape[1]}")

@@ -72,6 +72,8 @@ def test_join_and_take_one_out(folder, examples, capsys):
         same(folder / "one.safetensors", style)
     assert main(["style", "show", str(out)]) == 0
     assert "styles: 5" in capsys.readouterr().out
+    assert main(["style", "show", f"{out}:4"]) == 0
+    assert "channels: 1088" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("action", ["mix", "join"])
