@@ -100,7 +100,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
 
 
 def make(options: argparse.Namespace) -> None:
-    _check_file(options.output)
+    _check_files(options)
     check_style_size(options.style_size)
     paths = [path for given in options.images for path in _images_of(Path(given))]
     stylizer = load_stylizer(options)
@@ -141,7 +141,7 @@ def show(options: argparse.Namespace) -> None:
 
 
 def mixed(options: argparse.Namespace) -> None:
-    _check_file(options.output)
+    _check_files(options)
     check_not_read(options.output, map(file_of, options.styles))
     styles = [read_style(path) for path in options.styles]
     weights = options.weights or [1.0] * len(styles)
@@ -151,7 +151,7 @@ def mixed(options: argparse.Namespace) -> None:
 
 
 def join(options: argparse.Namespace) -> None:
-    _check_file(options.output)
+    _check_files(options)
     check_not_read(options.output, map(file_of, options.styles))
     bank = joined([read_styles(path) for path in options.styles])
     _save(options, load_stylizer(options) if options.thumbnail else None, bank)
@@ -167,10 +167,14 @@ def _read(paths: Sequence[Path], side: int) -> Iterator[tuple[Tensor, Tensor | N
         yield picture.filled, picture.weights
 
 
-def _check_file(path: str) -> None:
-    if Path(path).suffix.lower() != ENDING:
+def _check_files(options: argparse.Namespace) -> None:
+    """Raises AdaINError for what would fail at the end."""
+    path = Path(options.output)
+    if path.suffix.lower() != ENDING:
         raise AdaINError(f"{path}: expected a name that ends in {ENDING}")
-    check_output(Path(path))
+    check_output(path)
+    if options.thumbnail:
+        load_picture(options.thumbnail)
 
 
 def _save(options: argparse.Namespace, stylizer: Stylizer | None, style: Style) -> None:

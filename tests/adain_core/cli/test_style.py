@@ -109,6 +109,13 @@ def test_list_leaves_out_what_cannot_be_read(folder, capsys):
     assert listed.err.startswith(f"warning: {folder / 'broken.safetensors'}: expected a complete safetensors file")
 
 
+def test_the_photo_of_the_thumbnail_is_read_before_the_work(folder, capsys, monkeypatch):
+    monkeypatch.setattr(Stylizer, "pooled_style", lambda *_: pytest.fail("worked first"))
+    out = folder / "out.safetensors"
+    assert main(["style", "make", str(folder / "paintings"), "-o", str(out), "--thumbnail", "missing.jpg"]) == 2
+    assert "missing.jpg" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
 def test_make_with_a_name_that_is_no_utf8(folder, examples, monkeypatch):
     monkeypatch.chdir(folder)
