@@ -65,10 +65,12 @@ def _taken(folder: Path) -> AdaINError:
 if sys.platform == "win32":
 
     def _locked(folder: Path) -> int:
-        """A file beside the folder that is gone when its process is."""
+        """A file beside the folder that is gone when its process is; a drive has nothing beside it, so in it."""
         folder.mkdir(parents=True, exist_ok=True)
+        there = folder.resolve()  # the name of . is none
+        file = there.with_name(f"{there.name}.lock") if there.name else there / ".lock"
         try:
-            return os.open(folder.with_name(f"{folder.name}.lock"), os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)
+            return os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)
         except (FileExistsError, PermissionError):
             raise _taken(folder) from None
 
