@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..method.adain import adain
 from ..method.features import deepest
@@ -14,6 +16,8 @@ from ..method.normalization import channel_statistics
 from ..models.bundled import vgg_of
 from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import VGGEncoder
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,15 @@ def evaluate(
     """Measures a decoder on pairs of images, in float32, on its outputs as they would be saved (clamped to 0..1).
 
     Args:
-        encoder, decoder: on one device; the decoder is used in evaluation mode and left in the mode it was in.
+        encoder, decoder: on one device, of any precision; the decoder is used in evaluation mode and left in the mode
+            it was in.
         content, style: ``[B, 3, n, n]`` RGB 0..1, sides multiples of 8, one pair after the other.
         vgg: whose features the losses are of, on the same device; None: `vgg_of` the encoder.
 
     Returns:
         Means over the pairs; outputs and reconstructions on the CPU.
     """
+    encoder, decoder = in_float32(encoder), in_float32(decoder)
     training = decoder.training
     decoder.eval()
     device = next(decoder.parameters()).device
@@ -95,3 +101,8 @@ def evaluate(
         torch.cat(outputs),
         torch.cat(reconstructions),
     )
+
+
+def in_float32(model: M) -> M:
+    """The model, or a copy where it computes in another precision, as those of a `Stylizer` may."""
+    return model if next(model.parameters()).dtype == torch.float32 else copy.deepcopy(model).float()

@@ -20,6 +20,7 @@ from .config import TrainingConfig, training_precision
 from .data.image_sets import FolderOrFiles, TrainingImages
 from .data.samples import Pairs
 from .distributed import Processes
+from .evaluation import in_float32
 from .light_pair import LightPair
 from .optimization.initialization import new_decoder, new_light_pair, scale_light_pair, scale_to_unit_variance
 from .run.folder import RunFolder
@@ -100,7 +101,7 @@ def prepare(
             f"{folder.path}: expected every process to find the same checkpoint there, found different ones; "
             "the folder must be on a disk that all machines share"
         )
-    encoder = _on_device(encoder, device).eval().requires_grad_(False)
+    encoder = _on_device(in_float32(encoder), device).eval().requires_grad_(False)
     network: Decoder | LightPair
     if config.light:
         network = new_light_pair(config.seed)

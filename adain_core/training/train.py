@@ -36,7 +36,8 @@ def train(
         content, style: folders of images, or lists of files.
         folder: of the run: the decoder, checkpoints, previews and loss curves, see `run.folder.RunFolder`.
         config: everything that decides the result; None: the paper's settings.
-        encoder: what to train for, moved and frozen; None: the bundled VGG-19, on the best device.
+        encoder: what to train for, moved and frozen, or in half precision copied; None: the bundled VGG-19, on the best
+            device.
         start: decoder to start from; None: new weights.
         resume: go on from the folder's newest checkpoint, if there is one.
         report: called after each step (on CUDA after every tenth). Whatever it raises stops the training, which saves

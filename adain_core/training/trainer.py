@@ -52,7 +52,8 @@ class Trainer:
     """One training in one folder.
 
     Args:
-        encoder: what to train a decoder for, or the judge of the light pair; moved to the device and frozen.
+        encoder: what to train a decoder for, or the judge of the light pair; moved to the device and frozen, or in half
+            precision copied.
         config: everything that decides the result.
         content, style: folders of images, or lists of files.
         folder: of the run, see `folder.RunFolder`.

@@ -39,6 +39,14 @@ def test_equals_the_pipeline_and_the_losses():
     assert found.psnr == pytest.approx(psnr(again, content).mean().item(), abs=0.01)
 
 
+def test_a_pair_in_half_precision_is_measured_in_float32_and_left_as_it_is():
+    plain, half = (Stylizer.load(device="cpu", pair="light", precision=name) for name in ("float32", "float16"))
+    content, style = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    expected = evaluate(plain.encoder, plain.decoder, content, style).figures()
+    assert evaluate(half.encoder, half.decoder, content, style).figures() == expected  # as the files are
+    assert next(half.decoder.parameters()).dtype == torch.float16
+
+
 def test_another_encoder_is_measured_by_the_bundled_vgg():
     stylizer, vgg = Stylizer.load(device="cpu", pair="light"), Stylizer.load(device="cpu", pair="vgg19").encoder
     content, style = torch.rand(2, 3, 40, 40), torch.rand(2, 3, 40, 40)

@@ -29,6 +29,12 @@ def test_resuming_from_another_decoder_is_refused(folders, encoder, start, tmp_p
     Trainer(encoder, config, *folders, tmp_path / "run", start, start, resume=True)
 
 
+def test_models_in_half_precision_train_in_float32(folders, encoder, start, tmp_path):
+    trainer = Trainer(encoder.half(), TINY, *folders, tmp_path / "run", start=start.half())
+    assert trainer.step_on(trainer.batch(0))["total"].isfinite()
+    assert next(encoder.parameters()).dtype == torch.float16
+
+
 def test_the_anchor_of_a_run_stays(folders, encoder, start, tmp_path):
     """Without one, the decoder to start from is the anchor: it must not take another's place when a run is resumed."""
     config = replace(TINY, steps=1, anchor_weight=1.0)
