@@ -63,7 +63,7 @@ class ConcatenationDecoder(Decoder):
         first = self.c[0]
         self.c[0] = nn.Conv2d(2 * first.in_channels, first.out_channels, 3)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             for convolution in self.c:
                 convolution.reset_parameters()
 

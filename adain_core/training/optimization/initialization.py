@@ -20,7 +20,7 @@ _RESIDUAL_STD = 0.4
 def new_decoder(architecture: str, normalization: str, seed: int) -> Decoder:
     """A decoder with PyTorch's default initialization from that seed; the process's random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs, too
         return decoder_of_architecture(architecture, normalization)
 
 
@@ -52,7 +52,7 @@ def scale_to_unit_variance(decoder: Decoder, features: Tensor) -> None:
 def new_light_pair(seed: int) -> LightPair:
     """As `new_decoder`."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs, too
         return LightPair()
 
 

@@ -26,7 +26,8 @@ def test_new_decoders_have_unit_variance_in_every_layer(encoder):
     assert outputs[-1].mean().item() == pytest.approx(0.45, abs=1e-3)
 
 
-def test_new_decoders_follow_the_seed_and_leave_the_random_state_alone():
+def test_new_decoders_follow_the_seed_and_leave_the_random_state_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda _: pytest.fail("seeded the GPUs"))
     before = torch.get_rng_state()
     first, again, other = (new_decoder("vgg19", "none", seed).c[0].weight for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
