@@ -18,6 +18,7 @@ from ..method.normalization import channel_statistics
 from ..models.vgg import VGGEncoder
 
 _LEVELS = 255  # of a picture with 8 bits, as it would be saved
+_SSIM_WINDOW = 11  # pixels, scikit-image's for the paper's Gaussian
 _LUMA = (0.299, 0.587, 0.114)  # of R, G and B (ITU-R BT.601)
 
 # A content and a style of one size, ``[1, 3, H, W]`` RGB 0..1, to what measures a picture of them.
@@ -46,8 +47,11 @@ def losses(vgg: VGGEncoder) -> Measure:
 
 
 def ssim(content: Tensor, style: Tensor) -> Callable[[Tensor], dict[str, float]]:
-    """Structural similarity of the luma to the content's, at most 1 (Wang et al., IEEE TIP 13(4), 2004)."""
-    if importlib.util.find_spec("skimage") is None:
+    """Structural similarity of the luma to the content's, at most 1 (Wang et al., IEEE TIP 13(4), 2004).
+
+    Not measured without scikit-image, nor of pictures that are smaller than its window.
+    """
+    if importlib.util.find_spec("skimage") is None or min(content.shape[2:]) < _SSIM_WINDOW:
         return lambda picture: {}
     from skimage.metrics import structural_similarity
 

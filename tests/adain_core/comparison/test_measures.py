@@ -53,6 +53,13 @@ def test_losses(vgg, photo):
     assert measure(other)["style"] == pytest.approx(wanted, rel=1e-3)
 
 
+def test_structural_similarity_needs_room_for_its_window():
+    pytest.importorskip("skimage")
+    for side, names in ((8, set()), (11, {"SSIM"})):
+        picture = torch.rand(1, 3, side, side)
+        assert ssim(picture, picture)(picture).keys() == names
+
+
 def test_structural_similarity_of_flat_pictures():
     """Without structure it is that of the means: ``(2 a b + c) / (a^2 + b^2 + c)`` with c = 0.01^2."""
     pytest.importorskip("skimage")
