@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ..adain_core.errors import AdaINError
-from ..adain_core.images.files import load_picture, scaled
-from ..adain_core.images.folders import list_images
+from ..adain_core.images.folders import list_images, readable_pictures
 from ..adain_core.inference.pooled_style import pooled_style
 from ..adain_core.inference.stylize_file import DEFAULT_STYLE_SIZE
 from . import execution, host, training_folders
@@ -60,6 +59,7 @@ class StyleFromImages:
                     },
                 ),
             },
+            "hidden": {"node_id": "UNIQUE_ID"},
         }
 
     @classmethod
@@ -71,7 +71,7 @@ class StyleFromImages:
         except AdaINError:
             return ""  # the run itself says what is wrong
 
-    def make(self, encoder, style_folder, style_size, images=None, style_path=""):
+    def make(self, encoder, style_folder, style_size, images=None, style_path="", node_id=None):
         paths = []
         if style_folder != NO_FOLDER or style_path.strip():
             found = training_folders.source("style", style_folder, style_path)
@@ -82,18 +82,21 @@ class StyleFromImages:
             raise AdaINError("images: expected images or a folder of them, found neither; connect or choose one")
         done, total = 0, len(connected) + len(paths)
         bar = host.progress_bar(total)
+        skipped = {}
 
         def everything():
             nonlocal done
             for k, image in enumerate(connected):
                 yield image, None if opacity is None else opacity[k]
                 bar(done := done + 1, total)
-            for path in paths:
-                picture = scaled(load_picture(path), style_size)
+            name = style_path.strip() or style_folder
+            for picture in readable_pictures(paths, style_size, name, skipped) if paths else ():
                 yield picture.filled, picture.weights
                 bar(done := done + 1, total)
 
         def encode(image, mask):
             return execution.encode(encoder, image, mask, progress=host.cancel_point)
 
-        return (pooled_style(encode, everything()),)
+        style = pooled_style(encode, everything())
+        host.show_text(node_id, *training_folders.left_out(skipped))
+        return (style,)

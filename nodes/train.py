@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 from ..adain_core.errors import AdaINError
@@ -21,12 +19,11 @@ from .examples import CONTENT, STYLE
 from .gradients import advice_when_out_of_memory, memory_of
 from .loaders import shared_model
 from .names import file_name
-from .training_folders import changes, folders, source
+from .training_folders import changes, folders, left_out, source
 from .types import CATEGORY, DECODER, ENCODER
 
 RUNS = "adain_training"  # folder in ComfyUI's output directory
 _SMOOTHING = 0.9  # from batch to batch the loss differs more than in a hundred steps of training
-_NAMED = 3  # of the skipped files
 _LARGEST_SIDE = 512  # images are scaled to a short side of at most this before cropping, as in the paper
 
 
@@ -322,11 +319,7 @@ class _Report:
 
     def _notes(self) -> list[str]:
         """The training's warnings, and the images left out so far: shown with every report."""
-        skipped = [Path(path).name for path in self.trainer.skipped]
-        if not skipped:
-            return self.trainer.warnings
-        names = ", ".join(skipped[:_NAMED]) + (", …" if len(skipped) > _NAMED else "")
-        return [*self.trainer.warnings, f"images left out: {len(skipped)} ({names})"]
+        return [*self.trainer.warnings, *left_out(self.trainer.skipped)]
 
 
 def _kept(name: str, trainer: Trainer) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..adain_core.errors import AdaINError
@@ -11,6 +12,7 @@ from . import host
 from .examples import example_images
 
 EXAMPLES = "examples of this pack"  # saved workflows hold it: it never changes
+_NAMED = 3  # of the images left out
 
 
 def folders() -> list[str]:
@@ -58,3 +60,11 @@ def changes(kind: str, name: str, path: str) -> str:
     """
     found = source(kind, name, path)
     return listing_fingerprint(found) if isinstance(found, Path) else EXAMPLES
+
+
+def left_out(skipped: Iterable[str]) -> list[str]:
+    """What the node says of files that cannot be used; nothing where there are none."""
+    names = [Path(path).name for path in skipped]
+    if not names:
+        return []
+    return [f"images left out: {len(names)} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"]

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..errors import AdaINError
 from ..files import check_not_read, check_output
 from ..images.files import Picture, check_writable, load_picture, save_picture, scaled, to_image, to_tensor
-from ..images.folders import list_images
+from ..images.folders import list_images, readable_pictures
 from ..images.resize import scale_short_side
 from ..inference.stylizer import Stylizer
 from ..method.style import Style, check_style_size, mix
@@ -37,7 +37,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     action = actions.add_parser(
         "make",
         help="a style file of one image or of many",
-        description="Makes a style file. Of several images the statistics are taken over all their pixels together.",
+        description="Makes a style file. Of several images the statistics are taken over all their pixels together. Of "
+        "a folder's, those that cannot be read are left out.",
     )
     action.add_argument("images", metavar="IMAGE", nargs="+", help="images, or folders of images at any depth")
     add_style_size_option(action)
@@ -102,9 +103,12 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
 def make(options: argparse.Namespace) -> None:
     _check_files(options)
     check_style_size(options.style_size)
-    paths = [path for given in options.images for path in _images_of(Path(given))]
+    given = [(path, list_images(path) if path.is_dir() else None) for path in map(Path, options.images)]
     stylizer = load_stylizer(options)
-    style = stylizer.pooled_style(_read(paths, options.style_size))
+    skipped: dict[str, str] = {}
+    style = stylizer.pooled_style(_read(given, options.style_size, skipped))
+    for path, reason in skipped.items():
+        print(f"skipped {path}: {reason}", file=sys.stderr)
     _save(options, stylizer, style)
 
 
@@ -157,14 +161,20 @@ def join(options: argparse.Namespace) -> None:
     _save(options, load_stylizer(options) if options.thumbnail else None, bank)
 
 
-def _images_of(path: Path) -> list[Path]:
-    return list_images(path) if path.is_dir() else [path]
-
-
-def _read(paths: Sequence[Path], side: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    for path in tqdm(paths, "images", disable=len(paths) < 2):
-        picture = scaled(load_picture(path), side)
-        yield picture.filled, picture.weights
+def _read(
+    given: Sequence[tuple[Path, Sequence[Path] | None]], side: int, skipped: dict[str, str]
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The images, and those of folders that can be read."""
+    count = sum(1 if paths is None else len(paths) for _, paths in given)
+    with tqdm(desc="images", total=count, disable=count < 2) as bar:
+        for path, paths in given:
+            if paths is None:
+                pictures = iter([scaled(load_picture(path), side)])
+            else:
+                pictures = readable_pictures(paths, side, str(path), skipped)
+            for picture in pictures:
+                yield picture.filled, picture.weights
+                bar.update()
 
 
 def _check_files(options: argparse.Namespace) -> None:

@@ -8,11 +8,12 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from torch import Tensor
 
 from ..errors import AdaINError
-from .files import load_picture
+from .files import Picture, load_picture, scaled
 from .formats import endings
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,35 @@ def names_fingerprint(paths: Sequence[Path]) -> str:
     return hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in paths)).hexdigest()[:16]
 
 
+def readable_pictures(paths: Sequence[Path], side: int, name: str, skipped: dict[str, str]) -> Iterator[Picture]:
+    """The pictures of a list that can be read, scaled to that short side, see `files.scaled`.
+
+    Args:
+        paths: the files, at least one.
+        side: pixels; 0: as they are.
+        name: of the list, for errors.
+        skipped: gets the files that cannot be read, each with the reason.
+
+    Raises:
+        AdaINError: after the last one, if none can be read.
+    """
+    usable = 0
+    for path in paths:
+        try:
+            picture = scaled(load_picture(path), side)
+        except AdaINError as error:
+            skipped[str(path)] = str(error).removeprefix(f"{path}: ")
+            continue
+        usable += 1
+        yield picture
+    if not usable:
+        _refuse(name, len(paths), skipped[str(paths[0])])
+
+
+def _refuse(name: str, count: int, first: str) -> NoReturn:
+    raise AdaINError(f"{name}: expected usable images, found {count} that are not (the first: {first})")
+
+
 class Images:
     """A list of images, read when asked for. Unreadable and small ones are skipped.
 
@@ -124,10 +154,7 @@ class Images:
             pixels = self._read(self.paths[(index + offset) % len(self.paths)])
             if pixels is not None:
                 return pixels
-        first = next(iter(self.skipped.values()))
-        raise AdaINError(
-            f"{self.name}: expected usable images, found {len(self.paths)} that are not (the first: {first})"
-        )
+        _refuse(self.name, len(self.paths), next(iter(self.skipped.values())))
 
     def usable(self) -> Iterator[Tensor]:
         """Each image that is not skipped, ``[3, H, W]`` RGB 0..1, in the order of the list."""

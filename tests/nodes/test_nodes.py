@@ -286,6 +286,12 @@ def test_a_style_from_connected_images_and_a_folder(pack, nodes, models, paintin
     folder = run(node, encoder=models[0], style_folder="night", style_size=0)
     for found, expected in zip(folder.layers(), connected.layers(), strict=True):
         torch.testing.assert_close(tuple(found), tuple(expected))
+    (tmp_path / "night" / "1b.png").write_text("no picture")
+    said = []
+    monkeypatch.setattr(host, "show_text", lambda _, *lines: said.append(lines))
+    with_broken = run(node, encoder=models[0], style_folder="night", style_size=0)
+    torch.testing.assert_close(tuple(with_broken.statistics), tuple(folder.statistics))
+    assert said == [("images left out: 1 (1b.png)",)]
     both = run(node, encoder=models[0], style_folder="night", style_size=0, images=read)
     torch.testing.assert_close(tuple(both.statistics), tuple(folder.statistics), atol=1e-5, rtol=1e-5)
     half = torch.ones(1, *painting.shape[1:3], 1)

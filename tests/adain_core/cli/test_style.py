@@ -49,6 +49,21 @@ def test_make_of_a_folder(folder, stylizer, examples):
     assert load_thumbnail(out).size == (96, 64)
 
 
+def test_make_leaves_out_what_cannot_be_read_of_a_folder_alone(folder, stylizer, capsys):
+    broken, out = folder / "paintings/broken.png", folder / "out.safetensors"
+    broken.write_text("no picture")
+    command = ["style", "make", "--style-size", "0", "-o", str(out)]
+    assert main([*command, str(folder / "paintings")]) == 0
+    assert f"skipped {broken}: expected an image file" in capsys.readouterr().err
+    pictures = [load_picture(path) for path in sorted((folder / "paintings").rglob("s*.png"))]
+    same(out, stylizer.pooled_style([(picture.filled, None) for picture in pictures]))
+    assert main([*command, str(broken)]) == 2
+    (folder / "none").mkdir()
+    broken.rename(folder / "none/broken.png")
+    assert main([*command, str(folder / "none")]) == 2
+    assert f"{folder / 'none'}: expected usable images, found 1 that are not" in capsys.readouterr().err
+
+
 def test_mix_within_and_beyond(folder, capsys):
     names = ["van_gogh_irises", "munch_scream.safetensors"]
     styles = [load_style(LIBRARY / f"{name.removesuffix('.safetensors')}.safetensors") for name in names]
