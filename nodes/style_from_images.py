@@ -82,7 +82,7 @@ class StyleFromImages:
             raise AdaINError("images: expected images or a folder of them, found neither; connect or choose one")
         done, total = 0, len(connected) + len(paths)
         bar = host.progress_bar(total)
-        skipped = {}
+        skipped: dict[str, str] = {}
 
         def everything():
             nonlocal done
