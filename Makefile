@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 
 demo: $(VENV)/.run
 	mkdir -p out
-	$(RUN) -m adain_core stylize examples/content_astronaut.jpg examples/style_starry_night.jpg -o out/demo.png
+	$(RUN) -m adain_core stylize examples/content_astronaut.jpg examples/style_starry_night.jpg -o out/demo.png --refine 10
 	@echo "The stylized photo is out/demo.png"
 
 # About a minute: all tests but the slow ones.

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from adain_core.images.files import load_picture
 from adain_core.images.folders import list_images
 from adain_core.models.bundled import VGG19_DECODER, VGG19_ENCODER
-from adain_core.models.fine import FineDecoder, FineEncoder
+from adain_core.models.fine import OPPONENT_COLORS, FineDecoder, FineEncoder
 from adain_core.models.model_files import encoder_fingerprint, load_vgg, load_vgg_decoder, save_model
 from adain_core.models.tensor_files import read_metadata
 
@@ -56,10 +56,11 @@ def fine_encoder(photos: list[Tensor]) -> FineEncoder:
     """The bundled VGG-19 with components over photos ``[1, 3, H, W]``."""
     encoder, vgg = FineEncoder(), load_vgg(VGG19_ENCODER)
     encoder.load_state_dict(encoder.state_dict() | vgg.state_dict())
-    for component, layer in zip(encoder.p, (2, 1), strict=True):
+    for component, layer in zip(encoder.p[:2], (2, 1), strict=True):
         maps = (vgg.taps(photo)[layer] for photo in tqdm(photos, f"relu{layer + 1}_1"))
         rows = principal_components(maps, component.out_channels)
         component.weight.data.copy_(rows[..., None, None])
+    encoder.p[2].weight.data.copy_(OPPONENT_COLORS[..., None, None])
     return encoder.requires_grad_(False).eval()
 
 

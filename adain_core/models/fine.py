@@ -28,6 +28,11 @@ COUNTS = (48, 12, 3)
 _AT_STRIDE_8 = [count * (STRIDE // stride) ** 2 for count, stride in zip(COUNTS, STRIDES, strict=True)]
 FINE_CHANNELS = FEATURE_CHANNELS + sum(_AT_STRIDE_8)
 
+# Rows: brightness, red against blue, green against both, of length 1. Natural images have little correlation between
+# them (Reinhard et al., "Color Transfer between Images", IEEE CG&A 2001), so AdaIN of each comes closer to the style's
+# colours than AdaIN of R, G and B, and a grey style makes the pixels grey.
+OPPONENT_COLORS = F.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]))
+
 _JOIN_4 = 2  # the decoder's convolution at stride 4 that is given the channels of that stride
 _JOIN_2 = 6  # and the one at stride 2 that is given those of strides 2 and 1
 
@@ -36,7 +41,8 @@ class FineEncoder(VGGEncoder):
     """Images to relu4_1 of VGG-19 (512 channels), beside 192 channels each of relu3_1, relu2_1 and the pixels.
 
     Of relu3_1's 256 channels ``p.0`` takes 48 principal components, of relu2_1's 128 ``p.1`` takes 12, over photos,
-    scaled to a variance of 1. All are kept at stride 8 (`torch.nn.functional.pixel_unshuffle`).
+    scaled to a variance of 1. ``p.2`` makes `OPPONENT_COLORS` of the pixels. All are kept at stride 8
+    (`torch.nn.functional.pixel_unshuffle`).
 
     Attributes:
         architecture: ``fine``.
@@ -49,14 +55,14 @@ class FineEncoder(VGGEncoder):
     def __init__(self) -> None:
         super().__init__("vgg19")
         self.architecture = FINE
-        pairs = zip(TAP_CHANNELS[2:0:-1], COUNTS[:2], strict=True)
+        pairs = zip((TAP_CHANNELS[2], TAP_CHANNELS[1], 3), COUNTS, strict=True)
         components = (nn.Conv2d(i, o, 1, bias=False) for i, o in pairs)
         self.p = nn.ModuleList(components)  # type: ignore[assignment]  # ModuleList has no element type
 
     def features(self, images: Tensor, taps: Sequence[Tensor]) -> Tensor:
         """What AdaIN is given, ``[B, 1088, ceil(H/8), ceil(W/8)]``, of images and their `taps`."""
         _, relu2_1, relu3_1, relu4_1 = taps
-        maps = self.p[0](relu3_1), self.p[1](relu2_1), images
+        maps = self.p[0](relu3_1), self.p[1](relu2_1), self.p[2](images)
         return torch.cat([relu4_1, *map(to_stride_8, maps, STRIDES)], 1)
 
     def forward(self, images: Tensor) -> Tensor:

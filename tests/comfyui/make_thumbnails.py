@@ -31,6 +31,7 @@ THUMBNAIL = 512  # pixels, the longer side
 QUALITY = 88
 CELL = 224  # pixels, one picture of the README's table
 ICON = 400  # pixels, the registry's largest
+REFINE = 10  # steps, of the README's picture, icon and banner
 BANNER = (1344, 576)  # pixels, the registry's 21:9
 
 
@@ -102,7 +103,7 @@ def table() -> None:
     cells = [torch.ones(3, CELL, CELL), *(_cell(style) for style in styles)]
     for content in contents:
         cells.append(_cell(content))
-        cells += [_cell(stylizer.stylize(content, style)) for style in styles]
+        cells += [_cell(stylizer.stylize(content, style, refine=REFINE)) for style in styles]
     grid = make_grid(torch.stack(cells), nrow=len(styles) + 1, padding=4, pad_value=1.0)
     to_image(grid).save(EXAMPLES / "results.jpg", quality=QUALITY)
 
@@ -113,10 +114,10 @@ def icon_and_banner() -> None:
     photo = load_picture(EXAMPLES / "content_astronaut.jpg").pixels
     styles = [_square("style", name) for name in ("starry_night", "safe_landing", "honeywave", "paint_brushes")]
     size = BANNER[0] // len(styles), BANNER[1]
-    strips = [_fit(stylizer.stylize(_fit(photo, size), style), size) for style in styles]
+    strips = [_fit(stylizer.stylize(_fit(photo, size), style, refine=REFINE), size) for style in styles]
     to_image(torch.cat(strips, dim=3)[0]).save(EXAMPLES / "banner.jpg", quality=QUALITY)
     square = _fit(photo[..., : photo.shape[3] * 3 // 4, : photo.shape[3] * 3 // 4], (ICON, ICON))
-    to_image(stylizer.stylize(square, styles[0])[0]).save(EXAMPLES / "icon.png")
+    to_image(stylizer.stylize(square, styles[0], refine=REFINE)[0]).save(EXAMPLES / "icon.png")
 
 
 def _fit(pixels: Tensor, size: tuple[int, int]) -> Tensor:

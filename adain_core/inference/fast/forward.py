@@ -12,6 +12,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...models.decoder import Decoder
@@ -167,10 +168,11 @@ def _light_decoder(decoder: LightDecoder) -> Callable[[Tensor], Tensor]:
 def _fine_encoder(encoder: FineEncoder) -> Callable[[Tensor], Tensor]:
     chains = _encoder_chains(encoder)
     components = {2: encoder.p[0].weight, 1: encoder.p[1].weight}  # of relu3_1 and relu2_1, by their blocks
+    colors = encoder.p[2].weight
     channels = encoder.feature_channels
 
     def run(x: Tensor) -> Tensor:
-        pixels, finer = x, {}
+        pixels, finer = F.conv2d(x, colors), {}
         for block, chain in enumerate(chains):
             weight = components.get(block)
             if weight is not None:
