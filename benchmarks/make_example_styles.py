@@ -1,6 +1,6 @@
 """Makes examples/styles anew, as after a change of the fine pair: one style, and a bank of three that are fitted.
 
-    python -m benchmarks.make_example_styles
+python -m benchmarks.make_example_styles
 """
 
 from __future__ import annotations
