@@ -83,6 +83,7 @@ class ManagedModel(Generic[M]):
         return int(free(device) * _SHARE)
 
 
+@torch.inference_mode(False)  # parameters moved in inference mode have no version, which `inference.fast` needs
 def load_together(models: Sequence[ManagedModel], memory_required: int = 0) -> None:
     """Brings models to the compute device, after making room for all of them and for that many bytes of work.
 

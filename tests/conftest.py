@@ -18,6 +18,9 @@ PACK = "adain_pack_under_test"
 # Before any kernel is chosen, in this process and those it starts: results must not depend on measurements.
 os.environ["ADAIN_KERNELS"] = "direct"
 
+# Everywhere the same: on a GPU half precision is the default, and sums come in another order every time.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 
 # Where pytest-xdist runs tests side by side, each worker has one core.
 if "PYTEST_XDIST_WORKER" in os.environ:

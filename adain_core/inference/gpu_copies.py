@@ -37,7 +37,9 @@ def to_device(
             copied = None
             if part.device.type == "cpu":
                 with torch.cuda.stream(copies):
-                    part = part.pin_memory().to(device, non_blocking=True)
+                    # pin_memory refuses what `expand` repeats, and takes a tile's whole rows.
+                    dense = part.contiguous(memory_format=torch.channels_last)
+                    part = dense.pin_memory().to(device, non_blocking=True)
                 copied = copies.record_event()
             after = name, part, copied
         if before is not None:

@@ -117,7 +117,9 @@ def to_stride_8(x: Tensor, stride: int) -> Tensor:
     """A map at a stride, continued to whole positions of the feature grid by repeating its last column and row, at
     stride 8: ``[B, C, H, W]`` to ``[B, C (8/stride)^2, h, w]``."""
     factor = STRIDE // stride
-    x = F.pad(x, (0, -x.shape[3] % factor, 0, -x.shape[2] % factor), mode="replicate")
+    right, bottom = (-side % factor for side in (x.shape[3], x.shape[2]))
+    if right or bottom:  # padding by nothing would copy
+        x = F.pad(x, (0, right, 0, bottom), mode="replicate")
     return F.pixel_unshuffle(x, factor)
 
 

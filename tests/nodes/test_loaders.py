@@ -78,10 +78,14 @@ def test_a_changed_file_is_loaded_again(loaders, tmp_path, monkeypatch):
     assert loaders.LoadEncoder().load(path.name)[0] is not seen
 
 
-def test_what_is_derived_from_weights_is_kept_from_run_to_run(pack, loaders):
+def test_what_is_derived_from_weights_is_kept_from_run_to_run(pack, loaders, monkeypatch):
     """ComfyUI runs nodes in inference mode."""
     fast = sys.modules[f"{pack.__name__}.adain_core.inference.fast.forward"].fast
     loaders._load.cache_clear()
     with torch.inference_mode():
         (decoder,) = loaders.LoadDecoder().load(VGG19_DECODER.name)
         assert fast(decoder.load()) is fast(decoder.load())
+        # Another type in place of another device, of which the CPU has none.
+        monkeypatch.setattr(loaders.host, "compute_device", lambda: torch.float64)
+        assert fast(decoder.load()) is fast(decoder.load())
+    loaders._load.cache_clear()

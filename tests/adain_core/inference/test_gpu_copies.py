@@ -62,9 +62,14 @@ def log(monkeypatch):
 
     class Part:
         def __init__(self, name, device="cpu"):
-            self.name, self.device = name, torch.device(device)
+            self.name, self.device, self.dense = name, torch.device(device), False
+
+        def contiguous(self, memory_format):
+            self.dense = memory_format == torch.channels_last
+            return self
 
         def pin_memory(self):
+            assert self.dense, "PyTorch refuses tensors that `expand` has repeated"
             return self
 
         def to(self, device, *types, non_blocking=False, **format):
