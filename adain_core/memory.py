@@ -9,8 +9,14 @@ import torch
 
 _SHARE = 0.7  # of the free memory; the rest is for whatever else runs
 _CGROUP = Path("/sys/fs/cgroup")
-# What the CPU's allocator and Apple's say, in a plain RuntimeError.
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
+# What the CPU's allocator, Apple's, and NVIDIA's libraries without room for their work say, in a plain RuntimeError.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "not enough memory",
+    "_STATUS_ALLOC_FAILED",
+    "unable to find an engine",
+)
 
 
 def free_memory(device: torch.device) -> int:

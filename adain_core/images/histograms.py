@@ -28,13 +28,15 @@ def match_histogram(
         different, they are the reference's own.
     """
     ordered, order = values.sort()
-    share = _shares(ordered, None if weights is None else weights[order])
+    share = _shares(ordered, None if weights is None else weights.to(values)[order])
     group = torch.cat([order.new_zeros(1), (ordered.diff() > _SAME).long().cumsum(0)])
     widths = share.new_zeros(int(group[-1]) + 1).index_add_(0, group, share)
     ends = widths.cumsum(0)
 
     targets, target_order = reference.sort()
-    target_share = _shares(targets, None if reference_weights is None else reference_weights[target_order])
+    target_share = _shares(
+        targets, None if reference_weights is None else reference_weights.to(reference)[target_order]
+    )
     steps, areas = target_share.cumsum(0), (target_share * targets).cumsum(0)
 
     def quantile(rank: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,4 +58,4 @@ def _shares(values: Tensor, weights: Tensor | None) -> Tensor:
     """Of each number in the whole, summing to 1."""
     if weights is None:
         return torch.full_like(values, 1 / len(values))
-    return weights.to(values) / weights.to(values).sum()
+    return weights / weights.sum()

@@ -118,9 +118,9 @@ class FeatureDescent:
 
     def _back(self, gradient: Tensor, plan: TilePlan) -> Tensor:
         """A gradient at the picture, brought back to the features."""
-        if self._graph is not None:
-            (found,) = torch.autograd.grad(self._graph[1], self._graph[0], gradient)
-            self._graph = None
+        graph, self._graph = self._graph, None  # once: if memory runs out here, it is in the way of smaller tiles
+        if graph is not None:
+            (found,) = torch.autograd.grad(graph[1], graph[0], gradient)
             return found
         features = torch.addcmul(self._target, self._offset, self._unit)
         found = torch.zeros_like(features)

@@ -33,7 +33,7 @@ from .fallback import smaller_when_out_of_memory
 from .tap_tiles import inner_taps, layered, plan_tap_tiles, shallow_taps, tap_masks, tile_masks
 from .tiling import Tile, TilePlan
 
-STYLE_WEIGHT = 10.0  # lambda of eq. 11, as in training
+STYLE_WEIGHT = 25.0  # lambda of eq. 11, chosen over many pairs (benchmarks/README.md)
 # Of the style's terms at relu1_1, relu2_1, relu3_1 and relu4_1: what a decoder misses is at the first two.
 LAYER_WEIGHTS = (3.0, 2.0, 1.0, 1.0)
 # Of the content's at the same layers; the last is eq. 12, the others are measured in the style's deviations.
@@ -266,7 +266,7 @@ class _Objective:
                     self._measure(running, self._taps(picture[(..., *tile.outer.pixels)], tile), tile)
                 tell()
         gradient = torch.zeros_like(picture)
-        seen = self._seen if single else None
+        seen, self._seen = self._seen if single else None, None  # while memory runs out it is in nobody's way
         for tile in plan:
             seen = self._content_taps(tile) if seen is None or not single else seen
             pixels = picture[(..., *tile.outer.pixels)].clone(memory_format=torch.channels_last).requires_grad_(True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import AdaINError
 from ..memory import budget
-from ..method.features import TAPS, feature_size
+from ..method.features import TAP_CHANNELS, TAPS, feature_size
 from ..method.normalization import Statistics
 from ..method.running_statistics import RunningStatistics
 from ..method.spatial_masks import to_size
@@ -18,6 +18,9 @@ from ..models.model_files import AnyDecoder, AnyEncoder
 from ..models.vgg import VGGEncoder, check_images
 from .memory_estimates import GRADIENT_BYTES_PER_PIXEL, PLAIN_BYTES_PER_PIXEL, square_tile
 from .tiling import Tile, TilePlan, check_tile_size
+
+# Of a tile: CUDA pads maps of fewer than 2^31 numbers only, and the first layer has 64 channels.
+_MOST_PIXELS = 2**31 // TAP_CHANNELS[0] - 1
 
 
 def has_layers(encoder: AnyEncoder) -> bool:
@@ -47,7 +50,7 @@ def plan_tap_tiles(
         memory: bytes; None: most of what is free on the model's device.
     """
     available = budget(next(model.parameters()).device) if memory is None else memory
-    pixels = available // (GRADIENT_BYTES_PER_PIXEL if gradients else PLAIN_BYTES_PER_PIXEL)
+    pixels = min(available // (GRADIENT_BYTES_PER_PIXEL if gradients else PLAIN_BYTES_PER_PIXEL), _MOST_PIXELS)
     fits = size[0] * size[1] <= pixels
     automatic = 0 if fits else square_tile(pixels, model.halo)
     return TilePlan(*feature_size(*size), model.halo, check_tile_size(tile_size) or automatic)

@@ -85,7 +85,7 @@ class LightObjective:
         """
         config = self.config
         device = batch.content.device
-        identity = batch.identity.nonzero()[:, 0].to(device)
+        identity = batch.identity.nonzero()[:, 0].to(device, non_blocking=True)
         contents, styles = self._seen(batch)
         with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
             output = network(batch.content, batch.style)

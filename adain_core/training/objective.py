@@ -76,7 +76,9 @@ class Objective:
         """
         config = self.config
         device = batch.content.device
-        identity, others = (chosen.nonzero()[:, 0].to(device) for chosen in (batch.identity, ~batch.identity))
+        identity, others = (
+            chosen.nonzero()[:, 0].to(device, non_blocking=True) for chosen in (batch.identity, ~batch.identity)
+        )
         autocast = torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32)
         with torch.no_grad():
             content = batch.content.to(self.dtype)

@@ -237,6 +237,8 @@ class Trainer:
         if config.clip > 0:
             for optimizer in self.optimizers:
                 self._scaler.unscale_(optimizer)
+            if self._scaler.is_enabled():
+                self._without_overflow()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
         for optimizer in self.optimizers:
             self._scaler.step(optimizer)
@@ -244,6 +246,13 @@ class Trainer:
         if self._mean is not None:
             average_weights(self._mean, self.network, config.average, self.step)
         return terms
+
+    def _without_overflow(self) -> None:
+        """Sets what overflowed in half precision to 0. Only the optimizer that has it leaves out the step, but the norm
+        to clip by is of all gradients, and would take it to the others."""
+        for weight in self.network.parameters():
+            if weight.grad is not None:
+                weight.grad.nan_to_num_(0.0, 0.0, 0.0)
 
     def batch(self, step: int) -> Batch:
         """What this process trains on at a step."""

@@ -65,3 +65,15 @@ def test_what_an_allocator_says_when_memory_is_used_up():
         torch.empty(1 << 60, dtype=torch.uint8)
     assert memory.is_out_of_memory(caught.value)
     assert not memory.is_out_of_memory(RuntimeError("expected scalar type Float"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "GET was unable to find an engine to execute this computation",
+    ],
+)
+def test_what_nvidias_libraries_say(text):
+    assert memory.is_out_of_memory(RuntimeError(text))

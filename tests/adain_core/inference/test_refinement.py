@@ -53,7 +53,7 @@ def scene(stylizer):
     return photo, painting, target, stylizer.decode(target)
 
 
-def losses(encoder, picture, target, goals, style_weight=10.0):
+def losses(encoder, picture, target, goals, style_weight=25.0):
     """Eq. 11-13 as they are written, and the content's terms at the layers before; differentiable."""
     taps = encoder.taps(picture)
     photo = [] if target.image is None else encoder.taps(target.image.clone())[:-1]
@@ -216,6 +216,22 @@ def test_smaller_tiles_after_running_out_of_memory(stylizer, scene):
     expected = refine(stylizer.encoder, picture, target, goals, 2)
     found = refine(small, picture.clone(), target, goals, 2, memory=8 * GIB)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+def test_memory_that_runs_out_on_the_way_back_through_the_decoder(stylizer, scene, monkeypatch):
+    photo, painting, _, _ = scene
+    expected = stylizer.stylize(photo, painting, refine=2)
+    real, calls = torch.autograd.grad, []
+
+    def grad(*given, **options):
+        calls.append(given)
+        found = real(*given, **options)
+        if len(calls) == 2:  # the first is through the encoder
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return found
+
+    monkeypatch.setattr(torch.autograd, "grad", grad)
+    torch.testing.assert_close(stylizer.stylize(photo, painting, refine=2), expected, rtol=0, atol=0.02)
 
 
 def test_progress_stops_it_and_what_was_shown_stays(stylizer, scene):

@@ -303,6 +303,20 @@ def test_losses_that_are_no_numbers_stop_with_step_and_checkpoint(folders, encod
     assert all(value.isfinite().all() for value in weights(trainer.folder.decoder).values())
 
 
+def test_overflow_of_one_optimizers_gradients_spoils_no_weights(folders, encoder, tmp_path):
+    """In float16 the scaler makes Muon leave out the step; the clipped gradients are Adam's, too."""
+    trainer = Trainer(encoder, replace(TINY, optimizer="muon", clip=1.0), *folders, tmp_path / "run")
+    trainer._scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    before = trainer.network.c[0].weight.detach().clone()
+    handle = trainer.network.c[0].weight.register_hook(lambda gradient: gradient * torch.nan)
+    trainer.step_on(trainer.batch(0))
+    handle.remove()
+    assert all(weight.isfinite().all() for weight in trainer.network.parameters())
+    assert torch.equal(trainer.network.c[0].weight, before)
+    trainer.step_on(trainer.batch(1))
+    assert not torch.equal(trainer.network.c[0].weight, before)
+
+
 def test_weights_that_are_no_numbers_are_never_saved(folders, encoder, tmp_path):
     trainer = Trainer(encoder, TINY, *folders, tmp_path / "run")
 

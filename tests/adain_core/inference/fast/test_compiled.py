@@ -70,6 +70,31 @@ def test_without_a_compiler(compile_with):
         stylizer.encode(torch.rand(1, 3, 16, 16))
 
 
+def test_a_compiler_that_is_not_there_at_all(compile_with):
+    """Without Triton, or on a GPU too old for it, PyTorch has errors of its own, which no inner one caused."""
+
+    class TritonMissing(torch._dynamo.exc.TorchDynamoException):
+        pass
+
+    def backend(graph, inputs):
+        raise TritonMissing("Cannot find a working triton installation")
+
+    compile_with(backend)
+    stylizer = Stylizer.load()
+    stylizer.compile()
+    with pytest.raises(AdaINError, match=r"^compile: expected a compiler .* \(Cannot find a working triton"):
+        stylizer.encode(torch.rand(1, 3, 16, 16))
+
+
+def test_sizes_beyond_those_that_pytorch_keeps(compile_with):
+    compile_with("eager")
+    plain, stylizer = Stylizer.load(pair="light"), Stylizer.load(pair="light")
+    stylizer.compile()
+    for width in range(16, 16 + 8 * 12, 8):
+        photo = torch.rand(1, 3, 16, width)
+        torch.testing.assert_close(stylizer.encode(photo).tensor, plain.encode(photo).tensor, atol=1e-4, rtol=1e-4)
+
+
 def test_cuda_graphs_where_they_work_in_threads(monkeypatch):
     """The options, and a result of its own for each call: a graph reuses its memory."""
     from adain_core.inference.fast.compiled import compiled
