@@ -19,6 +19,7 @@ from adain_core.inference.pipeline import apply_style, encode
 from adain_core.inference.refinement import (
     CONTENT_WEIGHTS,
     LAYER_WEIGHTS,
+    STYLE_WEIGHT,
     RefinementGoal,
     _Objective,
     check_refinement,
@@ -53,7 +54,7 @@ def scene(stylizer):
     return photo, painting, target, stylizer.decode(target)
 
 
-def losses(encoder, picture, target, goals, style_weight=25.0):
+def losses(encoder, picture, target, goals, style_weight=STYLE_WEIGHT):
     """Eq. 11-13 as they are written, and the content's terms at the layers before; differentiable."""
     taps = encoder.taps(picture)
     photo = [] if target.image is None else encoder.taps(target.image.clone())[:-1]
@@ -100,7 +101,7 @@ def test_the_gradient_is_that_of_the_losses_whatever_the_tiles(stylizer, scene, 
     x = picture.clone().requires_grad_(True)
     (expected,) = torch.autograd.grad(losses(encoder, x, target, goals), x)
     for tile_size in (0, 64, 72):
-        objective = _Objective(encoder, target, goals, 0, 10.0, tile_size, 8 * GIB, smaller_when_out_of_memory)
+        objective = _Objective(encoder, target, goals, 0, STYLE_WEIGHT, tile_size, 8 * GIB, smaller_when_out_of_memory)
         found = objective.gradient(picture.clone(), None)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
